@@ -1,0 +1,45 @@
+/** What the core asks of the network on behalf of tasks; the adapter guards which addresses may be reached. */
+
+export interface OutboundRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly body: Uint8Array | null;
+  /** Milliseconds for the whole exchange. */
+  readonly timeoutMs: number;
+  readonly maxBodyBytes: number;
+  /** `manual` hands a redirect back, `error` fails on one. */
+  readonly redirect: 'follow' | 'manual' | 'error';
+}
+
+export interface OutboundResponse {
+  readonly status: number;
+  readonly statusText: string;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly body: Uint8Array;
+  /** The URL that answered, after redirects. */
+  readonly url: string;
+  readonly redirected: boolean;
+}
+
+/** Why no answer came: the kind decides whether trying again can help. */
+export type OutboundFailure = 'network' | 'timeout' | 'refused' | 'too-large';
+
+export class OutboundError extends Error {
+  override readonly name = 'OutboundError';
+  readonly failure: OutboundFailure;
+  constructor(failure: OutboundFailure, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.failure = failure;
+  }
+}
+
+export interface Outbound {
+  /**
+   * Sends one request. Every address is checked after name resolution and again on each redirect.
+   * Credentials (`authorization`, `cookie`, and headers named in `secretHeaders`) are dropped on a redirect to another origin.
+   * Fails with {@link OutboundError}, or with the reason of `signal`.
+   */
+  send(request: OutboundRequest, signal: AbortSignal): Promise<OutboundResponse>;
+  close(): Promise<void>;
+}
