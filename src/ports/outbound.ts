@@ -10,6 +10,8 @@ export interface OutboundRequest {
   readonly maxBodyBytes: number;
   /** `manual` hands a redirect back, `error` fails on one. */
   readonly redirect: 'follow' | 'manual' | 'error';
+  /** Lower-case names of headers that carry secrets; dropped, like `authorization` and `cookie`, on a redirect to another origin. */
+  readonly credentialHeaders: readonly string[];
 }
 
 export interface OutboundResponse {
@@ -37,7 +39,6 @@ export class OutboundError extends Error {
 export interface Outbound {
   /**
    * Sends one request. Every address is checked after name resolution and again on each redirect.
-   * Credentials (`authorization`, `cookie`, and headers named in `secretHeaders`) are dropped on a redirect to another origin.
    * Fails with {@link OutboundError}, or with the reason of `signal`.
    */
   send(request: OutboundRequest, signal: AbortSignal): Promise<OutboundResponse>;
