@@ -1,0 +1,114 @@
+/** Carries out a command: authorise, load, fold, decide, append at the version that was read; again on a conflict. */
+import { authorize } from '../src/domain/access.ts';
+import { isRatchetError } from '../src/domain/errors.ts';
+import type { Fact, NewEvent, Position, StoredEvent } from '../src/domain/event.ts';
+import { START } from '../src/domain/event.ts';
+import { isoTime } from '../src/domain/time.ts';
+import { decode, encode, type KnownEvent, schemaVersionOf } from '../src/domain/history.ts';
+import type { EventStore, Expected } from '../src/ports/event-store.ts';
+import type { Runtime } from '../src/ports/runtime.ts';
+import type { Command, CommandMeta } from './command.ts';
+
+export interface Handled<State> {
+  /** State after the command. */
+  readonly state: State;
+  /** Position of the last event of the stream that the answer rests on; queries can wait for it. */
+  readonly position: Position;
+  readonly version: number;
+  /** False when the command had already been carried out, or changed nothing. */
+  readonly changed: boolean;
+}
+
+export interface Deps {
+  readonly store: EventStore;
+  readonly runtime: Runtime;
+}
+
+/** A conflict means somebody else changed the stream in between; more than this many in a row is told to the caller. */
+const MAX_TRIES = 8;
+
+/** Carries out `command`. Fails as its decision does, or with `permission_denied`, `version_conflict`, or an error of the store. */
+export async function handle<Input, State, Event extends Fact & KnownEvent>(
+  deps: Deps,
+  command: Command<Input, State, Event>,
+  input: Input,
+  meta: CommandMeta,
+): Promise<Handled<State>> {
+  authorize(meta.principal, command.permission, command.name);
+  const stream = command.stream(input);
+  for (let tries = 1; ; tries += 1) {
+    const history = await deps.store.readStream(stream);
+    const before = fold(command, history);
+    if (history.some((event) => event.commandId === meta.commandId)) return answer(before, history, false);
+    const facts = command.decide(before, input, meta);
+    if (facts.length === 0) return answer(before, history, false);
+    try {
+      const appended = await deps.store.append(stream, expectedAfter(history), envelopes(deps.runtime, facts, meta));
+      return { ...appended, state: facts.reduce(command.evolution.evolve, before), changed: true };
+    } catch (error) {
+      if (!isRatchetError(error, 'version_conflict') || tries >= MAX_TRIES) throw error;
+    }
+  }
+}
+
+/**
+ * Carries out a command on a stream that is believed to be new, without reading it first.
+ * @returns null when the stream exists: the caller then asks {@link handle}, which knows repeated commands.
+ */
+export async function handleNew<Input, State, Event extends Fact & KnownEvent>(
+  deps: Deps,
+  command: Command<Input, State, Event>,
+  input: Input,
+  meta: CommandMeta,
+): Promise<Handled<State> | null> {
+  authorize(meta.principal, command.permission, command.name);
+  const facts = command.decide(command.evolution.initial, input, meta);
+  try {
+    const appended = await deps.store.append(command.stream(input), 'no-stream', envelopes(deps.runtime, facts, meta));
+    return { ...appended, state: facts.reduce(command.evolution.evolve, command.evolution.initial), changed: true };
+  } catch (error) {
+    if (isRatchetError(error, 'version_conflict')) return null;
+    throw error;
+  }
+}
+
+function fold<Input, State, Event extends Fact & KnownEvent>(
+  command: Command<Input, State, Event>,
+  history: readonly StoredEvent[],
+): State {
+  return history.reduce(
+    (state, stored) => command.evolution.evolve(state, decode<Event>(stored)),
+    command.evolution.initial,
+  );
+}
+
+function answer<State>(state: State, history: readonly StoredEvent[], changed: boolean): Handled<State> {
+  const last = history.at(-1);
+  return { state, changed, position: last?.position ?? START, version: last?.version ?? -1 };
+}
+
+function expectedAfter(history: readonly StoredEvent[]): Expected {
+  return history.at(-1)?.version ?? 'no-stream';
+}
+
+/** Puts facts into envelopes; ids follow from the command id, so that a repeated append stores nothing twice. */
+export function envelopes(
+  runtime: Runtime,
+  facts: readonly Fact[],
+  meta: CommandMeta,
+  firstIndex = 0,
+): readonly NewEvent[] {
+  const occurredAt = isoTime(meta.now);
+  return facts.map((fact, index) => ({
+    eventId: runtime.uuidOf(`${meta.commandId}:${firstIndex + index}`),
+    type: fact.type,
+    schemaVersion: schemaVersionOf(fact.type),
+    occurredAt,
+    principal: meta.principal.id,
+    commandId: meta.commandId,
+    correlationId: meta.correlationId,
+    causationId: meta.causationId,
+    traceparent: meta.traceparent,
+    payload: encode(fact),
+  }));
+}
