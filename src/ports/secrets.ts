@@ -1,14 +1,13 @@
 /** What the core asks of a keeper of secrets; a value leaves the keeper only at the edge to the network. */
 
-export interface Secret {
-  readonly name: string;
-  readonly value: string;
-  /** Host names (or `*.example.com`) that may receive it; empty means none. */
-  readonly allowedHosts: readonly string[];
-}
-
 export interface Secrets {
-  get(name: string): Secret | undefined;
-  /** All secrets, for redaction of what comes back. */
-  all(): readonly Secret[];
+  /**
+   * Replaces each placeholder `{{secret:NAME}}` in `text` by its value, for a request to `host`.
+   * Fails with `secret_unavailable` when there is none of that name, or it may not be sent to that host.
+   */
+  reveal(text: string, host: string): string;
+  /** Replaces each secret value that stands in `text` by its placeholder. */
+  redact(text: string): string;
+  /** Signs `data` with a secret. Fails with `secret_unavailable` or `invalid_request` for an unknown algorithm. */
+  hmac(name: string, data: string, options: { algorithm: string; encoding: 'hex' | 'base64' }): string;
 }

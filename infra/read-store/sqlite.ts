@@ -1,0 +1,106 @@
+/** Read models in SQLite: one writer for projections, one reader for queries, both on a file that can be thrown away. */
+import { DatabaseSync } from 'node:sqlite';
+import { Kysely } from 'kysely';
+import { RatchetError } from '../../src/domain/errors.ts';
+import type { Checkpoint, CheckpointMove, ProjectionStore, Statement } from '../../src/ports/read-store.ts';
+import { bindable, nodeSqliteDialect, StatementCache } from './node-sqlite-dialect.ts';
+
+export interface ReadStore<Schema> {
+  /** For queries. */
+  readonly db: Kysely<Schema>;
+  readonly projections: ProjectionStore;
+  close(): void;
+}
+
+const CHECKPOINTS = `create table if not exists projection_checkpoints (
+  name text primary key, version integer not null, position text not null, status text not null, error text
+) strict`;
+
+/**
+ * Opens the read store; `:memory:` for one that lives as long as the process.
+ * Fails with `store_unavailable` when the file can not be opened.
+ */
+export function openSqliteReadStore<Schema>(file: string): ReadStore<Schema> {
+  const database = open(file);
+  const statements = new StatementCache(database);
+  const db = new Kysely<Schema>({ dialect: nodeSqliteDialect(database) });
+  return { db, projections: projectionStore(database, statements), close: () => database.close() };
+}
+
+function open(file: string): DatabaseSync {
+  try {
+    const database = new DatabaseSync(file, { timeout: 5_000 });
+    // NORMAL may lose the last transactions in a power cut, checkpoint and rows together: they are projected again.
+    database.exec(
+      'pragma journal_mode = wal; pragma synchronous = normal; pragma temp_store = memory; pragma cache_size = -32000',
+    );
+    database.exec(CHECKPOINTS);
+    return database;
+  } catch (cause) {
+    throw new RatchetError(
+      'store_unavailable',
+      `Database connection failed: the read store ${file} can not be opened`,
+      { cause },
+    );
+  }
+}
+
+function projectionStore(database: DatabaseSync, statements: StatementCache): ProjectionStore {
+  const put = `insert into projection_checkpoints (name, version, position, status, error) values (?, ?, ?, ?, ?)
+    on conflict (name) do update set version = excluded.version, position = excluded.position, status = excluded.status, error = excluded.error`;
+  const move = 'update projection_checkpoints set position = ? where name = ? and position = ?';
+  return {
+    checkpoints: async () =>
+      statements.get('select name, version, position, status, error from projection_checkpoints').all().map(checkpoint),
+    putCheckpoint: async ({ name, version, position, status, error }) => {
+      statements.get(put).run(name, version, position, status, error);
+    },
+    apply: async (changes, moves) => {
+      transaction(statements, () => {
+        for (const change of changes) run(statements, change);
+        for (const step of moves) moved(step, Number(statements.get(move).run(step.to, step.name, step.from).changes));
+      });
+    },
+    change: async (changes) => {
+      transaction(statements, () => {
+        for (const change of changes) database.exec(change.sql);
+      });
+    },
+  };
+}
+
+function run(statements: StatementCache, { sql, parameters }: Statement): void {
+  statements.get(sql).run(...parameters.map(bindable));
+}
+
+function moved({ name, from }: CheckpointMove, changes: number): void {
+  if (changes === 1) return;
+  throw new RatchetError(
+    'version_conflict',
+    `the checkpoint of ${name} is not at ${from || 'the start'}: another process projects`,
+    {
+      details: { projection: name },
+    },
+  );
+}
+
+function transaction(statements: StatementCache, work: () => void): void {
+  statements.get('begin immediate').run();
+  try {
+    work();
+    statements.get('commit').run();
+  } catch (error) {
+    statements.get('rollback').run();
+    throw error;
+  }
+}
+
+function checkpoint(row: Record<string, unknown>): Checkpoint {
+  return {
+    name: String(row['name']),
+    version: Number(row['version']),
+    position: String(row['position']),
+    status: row['status'] === 'paused' ? 'paused' : 'live',
+    error: typeof row['error'] === 'string' ? row['error'] : null,
+  };
+}

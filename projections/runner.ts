@@ -1,0 +1,224 @@
+/** Keeps read models up to date: catches up, follows, pauses on an error, rebuilds beside the old and swaps. */
+import { type CompiledQuery, type Kysely, sql } from 'kysely';
+import { isRatchetError } from '../src/domain/errors.ts';
+import { type Position, START, type StoredEvent } from '../src/domain/event.ts';
+import { decode, type KnownEvent } from '../src/domain/history.ts';
+import type { EventPage, EventStore } from '../src/ports/event-store.ts';
+import type { Checkpoint, ProjectionStore, Statement } from '../src/ports/read-store.ts';
+import type { Projection } from './projection.ts';
+import { createIndexes, createTable, nextTable, type ReadModels } from './read-models.ts';
+import { StatementCompiler } from './statements.ts';
+
+/** Events in one transaction while catching up. */
+const PAGE = 1_000;
+
+export interface RunnerOptions {
+  /** Told whenever the read models have reached a position. */
+  readonly onReached: (position: Position) => void;
+  /** Told when a projection stops or goes on. */
+  readonly onStatus: (statuses: readonly ProjectionStatus[]) => void;
+}
+
+export interface ProjectionStatus {
+  readonly name: string;
+  readonly version: number;
+  readonly position: Position;
+  readonly status: 'live' | 'paused' | 'rebuilding';
+  readonly error: string | null;
+}
+
+interface Kept {
+  readonly projection: Projection;
+  position: Position;
+  status: ProjectionStatus['status'];
+  error: string | null;
+}
+
+export class ProjectionRunner {
+  readonly #events: EventStore;
+  readonly #rows: ProjectionStore;
+  readonly #db: Kysely<ReadModels>;
+  readonly #kept: Kept[];
+  readonly #options: RunnerOptions;
+  readonly #compiler: StatementCompiler;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    deps: { events: EventStore; rows: ProjectionStore; db: Kysely<ReadModels> },
+    projections: readonly Projection[],
+    options: RunnerOptions,
+  ) {
+    this.#events = deps.events;
+    this.#rows = deps.rows;
+    this.#db = deps.db;
+    this.#options = options;
+    this.#kept = projections.map((projection) => ({ projection, position: START, status: 'live', error: null }));
+    this.#compiler = new StatementCompiler(deps.db as unknown as Kysely<never>, (name) => name);
+  }
+
+  statuses(): readonly ProjectionStatus[] {
+    return this.#kept.map(({ projection, position, status, error }) => {
+      return { name: projection.name, version: projection.version, position, status, error };
+    });
+  }
+
+  /** Creates what is missing, rebuilds what has a new version, and catches up with the head. */
+  async prepare(): Promise<void> {
+    const stored = new Map((await this.#rows.checkpoints()).map((checkpoint) => [checkpoint.name, checkpoint]));
+    for (const kept of this.#kept) {
+      const known = stored.get(kept.projection.name);
+      if (known === undefined) await this.#create(kept);
+      else if (known.version !== kept.projection.version) await this.#rebuild(kept);
+      else Object.assign(kept, { position: known.position, status: known.status, error: known.error });
+    }
+    this.#tell();
+  }
+
+  /** Applies new events until `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const types = [...new Set(this.#kept.flatMap((kept) => kept.projection.types))];
+    for await (const page of this.#events.subscribe(this.#start(), { types }, signal)) {
+      await this.#exclusive(() => this.#applyPage(page));
+      this.#options.onReached(page.position);
+    }
+  }
+
+  /** Builds the named projections (default: all) anew beside the old ones, then swaps. Also takes a paused one up again. */
+  async rebuild(names?: readonly string[], onProgress?: (name: string, position: Position) => void): Promise<void> {
+    for (const kept of this.#kept) {
+      if (names !== undefined && !names.includes(kept.projection.name)) continue;
+      await this.#rebuild(kept, onProgress);
+    }
+  }
+
+  #start(): Position {
+    return this.#kept.reduce((lowest, kept) => (kept.position < lowest ? kept.position : lowest), this.#highest());
+  }
+
+  #highest(): Position {
+    return this.#kept.reduce((highest, kept) => (kept.position > highest ? kept.position : highest), START);
+  }
+
+  #tell(): void {
+    this.#options.onStatus(this.statuses());
+  }
+
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  async #create(kept: Kept): Promise<void> {
+    for (const table of kept.projection.tables) {
+      await createTable(this.#db as Kysely<unknown>, table);
+      await createIndexes(this.#db as Kysely<unknown>, table);
+    }
+    await this.#rows.putCheckpoint(checkpointOf(kept));
+  }
+
+  async #applyPage(page: EventPage): Promise<void> {
+    const decoded = page.events.map((stored) => ({ stored, event: decode<KnownEvent>(stored) }));
+    const live = this.#kept.filter((kept) => kept.status !== 'paused' && kept.position < page.position);
+    const works = live.map((kept) => ({ kept, statements: this.#statements(kept, decoded) }));
+    const sound = works.filter(({ statements }) => statements !== null);
+    const all = sound.flatMap(({ statements }) => statements ?? []);
+    try {
+      if (all.length > 0)
+        await this.#rows.apply(
+          all,
+          sound.map(({ kept }) => moveOf(kept, page.position)),
+        );
+    } catch (error) {
+      if (isRatchetError(error)) throw error;
+      for (const { kept, statements } of sound) await this.#applyAlone(kept, statements ?? [], page.position);
+      return;
+    }
+    for (const { kept } of sound) kept.position = page.position;
+  }
+
+  #statements(kept: Kept, decoded: readonly { stored: StoredEvent; event: KnownEvent }[]): readonly Statement[] | null {
+    const { projection, position } = kept;
+    try {
+      return decoded
+        .filter(({ stored, event }) => stored.position > position && projection.types.includes(event.type))
+        .flatMap(({ stored, event }) => projection.apply(event, stored))
+        .map((change) => this.#compiler.compile(change));
+    } catch (error) {
+      this.#pause(kept, error);
+      return null;
+    }
+  }
+
+  /** One of several projections could not be applied: each tries alone, so that only the broken one stops. */
+  async #applyAlone(kept: Kept, statements: readonly Statement[], to: Position): Promise<void> {
+    try {
+      await this.#rows.apply(statements, [moveOf(kept, to)]);
+      kept.position = to;
+    } catch (error) {
+      if (isRatchetError(error)) throw error;
+      this.#pause(kept, error);
+    }
+  }
+
+  #pause(kept: Kept, error: unknown): void {
+    kept.status = 'paused';
+    kept.error = error instanceof Error ? error.message : String(error);
+    void this.#rows.putCheckpoint(checkpointOf(kept)).catch(() => undefined);
+    this.#tell();
+  }
+
+  async #rebuild(kept: Kept, onProgress?: (name: string, position: Position) => void): Promise<void> {
+    const { projection } = kept;
+    const before = kept.status;
+    kept.status = before === 'paused' ? 'paused' : 'rebuilding';
+    this.#tell();
+    const { tables, types } = projection;
+    for (const table of tables) {
+      await this.#db.schema.dropTable(nextTable(table)).ifExists().execute();
+      await createTable(this.#db as Kysely<unknown>, table, nextTable(table));
+    }
+    const compiler = new StatementCompiler(this.#db as unknown as Kysely<never>, nextTable);
+    let position = START;
+    const advance = async (): Promise<boolean> => {
+      const page = await this.#events.readAll(position, { types }, PAGE);
+      const changes = page.events.flatMap((stored) => projection.apply(decode<KnownEvent>(stored), stored));
+      await this.#rows.apply(
+        changes.map((change) => compiler.compile(change)),
+        [],
+      );
+      position = page.position;
+      onProgress?.(projection.name, position);
+      return page.atHead;
+    };
+    while (!(await advance())) continue;
+    await this.#exclusive(async () => {
+      while (!(await advance())) continue;
+      await this.#swap(kept, position);
+    });
+    this.#tell();
+  }
+
+  /** The new tables take the place of the old ones between two pages; readers see one or the other. */
+  async #swap(kept: Kept, position: Position): Promise<void> {
+    const statements: CompiledQuery[] = [];
+    for (const table of kept.projection.tables) {
+      statements.push(this.#db.schema.dropTable(table).ifExists().compile());
+      statements.push(sql`alter table ${sql.table(nextTable(table))} rename to ${sql.table(table)}`.compile(this.#db));
+    }
+    Object.assign(kept, { position, status: 'live', error: null });
+    await this.#rows.change(statements);
+    for (const table of kept.projection.tables) await createIndexes(this.#db as Kysely<unknown>, table);
+    await this.#rows.putCheckpoint(checkpointOf(kept));
+  }
+}
+
+function moveOf(kept: Kept, to: Position) {
+  return { name: kept.projection.name, from: kept.position, to };
+}
+
+function checkpointOf(kept: Kept): Checkpoint {
+  const { name, version } = kept.projection;
+  const status = kept.status === 'paused' ? 'paused' : 'live';
+  return { name, version, position: kept.position, status, error: kept.error };
+}

@@ -1,0 +1,20 @@
+/** What the runner asks of the durable order of work: what is due, and what a dead worker left behind. */
+
+export interface DispatchTable {
+  /** Executions that wait for a start and are due, by priority, then age. */
+  due(now: number, limit: number): Promise<readonly { executionId: string; priority: number }[]>;
+  /** When the next one that is not due yet becomes so; null when none waits. Milliseconds. */
+  nextDue(now: number): Promise<number | null>;
+  /** Executions that run in a session other than the given ones. */
+  runningElsewhere(
+    liveSessions: readonly string[],
+    limit: number,
+  ): Promise<readonly { executionId: string; worker: string }[]>;
+}
+
+/** What the runner asks about worker sessions: which are alive, seen from here. */
+export interface Sessions {
+  readonly own: string;
+  /** Sessions that may still append; all others have lapsed. */
+  alive(): Promise<readonly string[]>;
+}

@@ -1,0 +1,20 @@
+/** What the write side asks of the process that runs executions: is a worker idle, and here is one that waits. */
+import type { AttemptStart, ExecutionRequest } from '../domain/execution.ts';
+import type { TaskVersion } from '../domain/task.ts';
+
+/** A place kept for an execution that is about to be stored as started. Exactly one of run and cancel must follow. */
+export interface Reservation {
+  readonly start: AttemptStart;
+  /** The request and its start are durable at version 1 of the stream: run it. */
+  run(request: ExecutionRequest, version: TaskVersion): void;
+  cancel(): void;
+}
+
+export interface Dispatcher {
+  /** A free place, unless others wait for one already. */
+  reserve(): Reservation | null;
+  /** Tells about a stored execution that waits to be started, not before `runAt` (milliseconds). */
+  offer(executionId: string, priority: number, runAt: number): void;
+  /** Executions that wait here for a free place. */
+  queued(): number;
+}

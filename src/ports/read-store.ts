@@ -1,0 +1,45 @@
+/** What projections ask of the database that holds read models: apply row changes and checkpoints in one transaction. */
+import type { Position } from '../domain/event.ts';
+
+export interface Statement {
+  readonly sql: string;
+  readonly parameters: readonly unknown[];
+}
+
+export interface Checkpoint {
+  readonly name: string;
+  readonly version: number;
+  readonly position: Position;
+  readonly status: 'live' | 'paused';
+  /** Why it is paused. */
+  readonly error: string | null;
+}
+
+/** A checkpoint moves only from where it was believed to be. */
+export interface CheckpointMove {
+  readonly name: string;
+  readonly from: Position;
+  readonly to: Position;
+}
+
+export interface ProjectionStore {
+  checkpoints(): Promise<readonly Checkpoint[]>;
+  /** Stores a checkpoint as it is, whatever stood there. */
+  putCheckpoint(checkpoint: Checkpoint): Promise<void>;
+  /**
+   * Executes all statements and moves the checkpoints in one transaction, or none.
+   * Fails with `version_conflict` when a checkpoint stands elsewhere: another process projects.
+   */
+  apply(statements: readonly Statement[], moves: readonly CheckpointMove[]): Promise<void>;
+  /** Runs schema changes in one transaction. */
+  change(statements: readonly Statement[]): Promise<void>;
+}
+
+/** How far the read models are, as queries see it. */
+export interface ProjectionProgress {
+  /**
+   * Resolves once every live projection has applied everything up to `position`.
+   * Fails with `projection_behind` after `timeoutMs`, or `projection_paused` when one has stopped.
+   */
+  reach(position: Position, timeoutMs: number): Promise<void>;
+}

@@ -1,0 +1,371 @@
+/** Drives one attempt: serves steps from the journal while it lasts, then from the world, turn by turn (journal-protocol). */
+import { RatchetError } from '../domain/errors.ts';
+import type { JsonObject } from '../domain/event.ts';
+import {
+  canonicalJson,
+  type CustomOutcome,
+  type JournalEntry,
+  type Outcome,
+  type StepCall,
+  type TaskErrorData,
+  type Telemetry,
+} from '../domain/journal.ts';
+import type { Runtime } from '../ports/runtime.ts';
+import type { Delivery, SandboxSession, TaskStart, Turn } from '../ports/sandbox.ts';
+import { Mailbox } from './mailbox.ts';
+
+/** A call that has been made and not answered. */
+export interface OpenCall extends StepCall {
+  readonly argsHash: string;
+  /** Turn and logical clock of the call. */
+  readonly turn: number;
+  readonly startedAt: number;
+}
+
+/** Where the steps of a running attempt go; absent in a replay. */
+export interface World {
+  /** Carries out a call and answers with its outcome; never throws for what the task should see. Not asked for `sleep`. */
+  perform(call: OpenCall, signal: AbortSignal): Promise<Outcome>;
+}
+
+/** Where an attempt writes what happened. */
+export interface Recorder {
+  /** Durable when it resolves. */
+  stepCompleted(entry: JournalEntry, startedAt: number): Promise<void>;
+  telemetry(records: readonly Telemetry[]): void;
+}
+
+/** How the recorded run ended, which fixes the turns after its last outcome. */
+export interface Ending {
+  readonly kind: 'returned' | 'threw' | 'cancelled';
+  readonly turn: number;
+  readonly clock: number;
+}
+
+export interface AttemptPlan {
+  readonly session: SandboxSession;
+  readonly start: TaskStart;
+  readonly journal: readonly JournalEntry[];
+  readonly runtime: Runtime;
+  readonly recorder: Recorder;
+  /** Live: the world to go on with after the journal. Replay: how the record ends. */
+  readonly then:
+    | { readonly kind: 'live'; readonly world: World }
+    | { readonly kind: 'replay'; readonly ending: Ending };
+  /** Aborting asks the task to end: it sees a cancellation, and is killed when it does not come back within a moment. */
+  readonly cancel: AbortSignal;
+  /** Aborting ends the attempt at once; {@link runAttempt} rejects with the reason. */
+  readonly abort: AbortSignal;
+  /** Told when the attempt only waits for other executions (true), and when it goes on (false). */
+  readonly onIdle: (idle: boolean) => void;
+}
+
+export type AttemptResult = { readonly turn: number; readonly clock: number } & (
+  | { readonly kind: 'returned'; readonly output: string }
+  | { readonly kind: 'threw'; readonly error: TaskErrorData }
+  | { readonly kind: 'cancelled'; readonly seen: boolean }
+  | { readonly kind: 'parked'; readonly reason: 'sleep' | 'timer' | 'task'; readonly until: number }
+);
+
+/** A wait longer than this holds no process. */
+const HOLD_MS = 5_000;
+/** How long an attempt that waits for other executions stays parked before it looks again, should it not be woken. */
+const TASK_POLL_MS = 30_000;
+/** How long a busy turn may go on after a cancellation. */
+const CANCEL_GRACE_MS = 50;
+
+/**
+ * Runs an attempt to its end, or until it can be parked.
+ * Rejects with `replay_mismatch` (details: expected, actual), `task_stalled`, an error of the sandbox, or the reason of `abort`.
+ */
+export function runAttempt(plan: AttemptPlan): Promise<AttemptResult> {
+  return new Attempt(plan).run();
+}
+
+class Attempt {
+  readonly #plan: AttemptPlan;
+  readonly #open = new Map<string, OpenCall>();
+  readonly #flying = new Set<string>();
+  readonly #mail: Mailbox<{ path: string; outcome: Outcome; clock: number }>;
+  readonly #outcomes: readonly JournalEntry[];
+  readonly #memos: ReadonlyMap<string, JournalEntry>;
+  #cursor = 0;
+  #idleSince: number | null = null;
+
+  constructor(plan: AttemptPlan) {
+    this.#plan = plan;
+    this.#mail = new Mailbox([plan.cancel, plan.abort]);
+    this.#outcomes = plan.journal.filter((entry) => entry.kind !== 'custom');
+    this.#memos = new Map(plan.journal.filter((entry) => entry.kind === 'custom').map((entry) => [entry.path, entry]));
+  }
+
+  async run(): Promise<AttemptResult> {
+    const { session, start, recorder, cancel } = this.#plan;
+    let last = { turn: 0, clock: start.clock };
+    let turn = await this.#guarded(session.start(start, (records) => recorder.telemetry(records)));
+    while (turn !== null) {
+      last = turn;
+      await this.#note(turn);
+      if (turn.status.kind !== 'waiting') return this.#ended(turn);
+      const next = await this.#next(turn);
+      if (next.type === 'park') return { kind: 'parked', reason: next.reason, until: next.until, ...last };
+      if (next.type === 'cancel') return await this.#cancelled(turn, next);
+      turn = await this.#guarded(session.deliver(next));
+    }
+    if (!cancel.aborted) throw new RatchetError('internal', 'a turn was lost');
+    this.#rootSpan(last.clock, false);
+    return { kind: 'cancelled', seen: false, ...last };
+  }
+
+  /** Waits for a turn; null when a cancellation had to kill it. */
+  async #guarded(turn: Promise<Turn>): Promise<Turn | null> {
+    const { cancel, session } = this.#plan;
+    const killed = new RatchetError('cancelled', 'the task did not end by itself');
+    let timer: NodeJS.Timeout | undefined;
+    const onCancel = (): void => {
+      timer = setTimeout(() => session.kill(killed), CANCEL_GRACE_MS);
+    };
+    if (cancel.aborted) onCancel();
+    else cancel.addEventListener('abort', onCancel, { once: true });
+    try {
+      return await turn;
+    } catch (error) {
+      if (error === killed) return null;
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      cancel.removeEventListener('abort', onCancel);
+    }
+  }
+
+  async #note(turn: Turn): Promise<void> {
+    for (const call of turn.calls) {
+      const argsHash = this.#plan.runtime.sha256(`${call.kind}\n${canonicalJson(call.request)}`);
+      this.#open.set(call.path, { ...call, argsHash, turn: turn.turn, startedAt: turn.clock });
+    }
+    for (const memo of turn.customs) await this.#noteMemo(turn, memo);
+  }
+
+  async #noteMemo(turn: Turn, memo: CustomOutcome): Promise<void> {
+    const { path, kind, name, request, outcome } = memo;
+    const argsHash = this.#plan.runtime.sha256(`${kind}\n${name}`);
+    const entry: JournalEntry = { path, kind, name, argsHash, request, outcome, turn: turn.turn, clock: turn.clock };
+    this.#stepSpan(memo, memo.startedAt, turn.clock, outcome);
+    const recorded = this.#memos.get(path);
+    if (recorded === undefined) return this.#plan.recorder.stepCompleted(entry, memo.startedAt);
+    if (
+      recorded.argsHash !== argsHash ||
+      canonicalJson(forCompare(recorded.outcome)) !== canonicalJson(forCompare(outcome))
+    ) {
+      throw mismatch(describe(recorded), describe(entry));
+    }
+  }
+
+  async #next(turn: Turn): Promise<Delivery | { type: 'park'; reason: 'sleep' | 'timer' | 'task'; until: number }> {
+    const entry = this.#outcomes[this.#cursor];
+    if (entry !== undefined)
+      return entry.turn > turn.turn + 1 ? this.#timer(turn, describe(entry)) : this.#recorded(entry);
+    const { then } = this.#plan;
+    if (then.kind === 'live') return this.#live(turn, then.world);
+    const { ending } = then;
+    if (ending.kind === 'cancelled' && ending.turn === turn.turn + 1) {
+      return { type: 'cancel', clock: ending.clock, reason: 'cancelled' };
+    }
+    if (ending.turn > turn.turn) return this.#timer(turn, `the end of the run at turn ${ending.turn}`);
+    throw mismatch(`the end of the run at turn ${ending.turn}`, this.#waitsFor(turn));
+  }
+
+  #recorded(entry: JournalEntry): Delivery {
+    const call = this.#open.get(entry.path);
+    if (call === undefined || call.kind !== entry.kind || call.argsHash !== entry.argsHash) {
+      throw mismatch(describe(entry), call === undefined ? 'no such call' : describe(call));
+    }
+    this.#cursor += 1;
+    return this.#outcome(call, entry.clock, entry.outcome);
+  }
+
+  #outcome(call: OpenCall, clock: number, outcome: Outcome): Delivery {
+    this.#open.delete(call.path);
+    this.#flying.delete(call.path);
+    this.#stepSpan(call, call.startedAt, clock, outcome);
+    return { type: 'outcome', path: call.path, clock, outcome };
+  }
+
+  #timer(turn: Turn, expected: string): Delivery {
+    const due = turn.status.kind === 'waiting' ? turn.status.nextTimer : null;
+    if (due === null) throw mismatch(expected, this.#waitsFor(turn));
+    return { type: 'timer', clock: Math.max(due, turn.clock) };
+  }
+
+  async #live(
+    turn: Turn,
+    world: World,
+  ): Promise<Delivery | { type: 'park'; reason: 'sleep' | 'timer' | 'task'; until: number }> {
+    const { runtime, abort, cancel } = this.#plan;
+    const status = turn.status.kind === 'waiting' ? turn.status : { nextTimer: null, blockedOn: null };
+    if (status.nextTimer === null && this.#open.size === 0) throw stalled();
+    this.#launch(world);
+    for (;;) {
+      abort.throwIfAborted();
+      const now = Math.max(turn.clock, runtime.now());
+      if (cancel.aborted) return { type: 'cancel', clock: now, reason: 'cancelled' };
+      const arrival = this.#mail.peek((mail) => status.blockedOn === null || mail.path === status.blockedOn);
+      const sleeper = this.#sleeper(status.blockedOn);
+      const due = [
+        ...(status.nextTimer === null ? [] : [{ at: Math.max(status.nextTimer, turn.clock), is: 'timer' as const }]),
+        ...(sleeper === null ? [] : [{ at: Math.max(sleeper.at, turn.clock), is: sleeper.call }]),
+      ].sort((a, b) => a.at - b.at)[0];
+      const arrivedAt = arrival === undefined ? Number.POSITIVE_INFINITY : Math.max(arrival.clock, turn.clock);
+      if (due !== undefined && due.at <= Math.min(now, arrivedAt)) {
+        this.#setIdle(false);
+        if (due.is === 'timer') return { type: 'timer', clock: due.at };
+        return await this.#complete(turn, due.is, due.at, { ok: true, value: null });
+      }
+      if (arrival !== undefined) {
+        this.#setIdle(false);
+        this.#mail.take(arrival);
+        const call = this.#open.get(arrival.path);
+        if (call !== undefined) return await this.#complete(turn, call, arrivedAt, arrival.outcome);
+        continue;
+      }
+      const park = this.#parking(due, now);
+      if (park.now !== null) return park.now;
+      await this.#mail.wait(park.lookAgainIn);
+    }
+  }
+
+  /** The outcome is durable before the task sees it. */
+  async #complete(turn: Turn, call: OpenCall, clock: number, outcome: Outcome): Promise<Delivery> {
+    const { path, kind, name, argsHash, request } = call;
+    const entry: JournalEntry = { path, kind, name, argsHash, request, outcome, turn: turn.turn + 1, clock };
+    await this.#plan.recorder.stepCompleted(entry, call.startedAt);
+    return this.#outcome(call, clock, outcome);
+  }
+
+  #launch(world: World): void {
+    for (const call of this.#open.values()) {
+      if (call.kind === 'sleep' || this.#flying.has(call.path)) continue;
+      this.#flying.add(call.path);
+      void world.perform(call, this.#plan.abort).then(
+        (outcome) => this.#mail.put({ path: call.path, outcome, clock: this.#plan.runtime.now() }),
+        (error: unknown) => this.#mail.fail(error),
+      );
+    }
+  }
+
+  #sleeper(blockedOn: string | null): { at: number; call: OpenCall } | null {
+    let first: { at: number; call: OpenCall } | null = null;
+    for (const call of this.#open.values()) {
+      if (call.kind !== 'sleep' || (blockedOn !== null && call.path !== blockedOn)) continue;
+      const at = call.startedAt + Number(call.request['ms']);
+      if (first === null || at < first.at) first = { at, call };
+    }
+    return first;
+  }
+
+  #parking(due: { at: number; is: 'timer' | OpenCall } | undefined, now: number) {
+    const busy = [...this.#open.values()].some((call) => call.kind !== 'sleep' && call.kind !== 'task');
+    const forTasks = !busy && [...this.#open.values()].some((call) => call.kind === 'task');
+    this.#setIdle(forTasks);
+    const in_ = due === undefined ? null : Math.max(0, due.at - now);
+    if (busy) return { now: null, lookAgainIn: in_ };
+    if (forTasks) {
+      const held = now - (this.#idleSince ?? now);
+      const until = Math.min(due?.at ?? Number.POSITIVE_INFINITY, now + TASK_POLL_MS);
+      if (held >= HOLD_MS && (in_ === null || in_ > HOLD_MS))
+        return { now: { type: 'park' as const, reason: 'task' as const, until }, lookAgainIn: null };
+      return { now: null, lookAgainIn: Math.min(in_ ?? HOLD_MS, Math.max(1, HOLD_MS - held)) };
+    }
+    if (due !== undefined && in_ !== null && in_ > HOLD_MS) {
+      const reason = due.is === 'timer' ? ('timer' as const) : ('sleep' as const);
+      return { now: { type: 'park' as const, reason, until: due.at }, lookAgainIn: null };
+    }
+    return { now: null, lookAgainIn: in_ };
+  }
+
+  #setIdle(idle: boolean): void {
+    if (idle === (this.#idleSince !== null)) return;
+    this.#idleSince = idle ? this.#plan.runtime.now() : null;
+    this.#plan.onIdle(idle);
+  }
+
+  async #cancelled(turn: Turn, delivery: Delivery): Promise<AttemptResult> {
+    const after = await this.#guarded(this.#plan.session.deliver(delivery));
+    const clock = after?.clock ?? delivery.clock;
+    this.#rootSpan(clock, false);
+    return { kind: 'cancelled', seen: after !== null, turn: turn.turn + 1, clock };
+  }
+
+  #ended(turn: Turn): AttemptResult {
+    const left = this.#outcomes[this.#cursor];
+    if (left !== undefined) throw mismatch(describe(left), `the end of the run at turn ${turn.turn}`);
+    const { then } = this.#plan;
+    const kind = turn.status.kind;
+    if (then.kind === 'replay' && (then.ending.turn !== turn.turn || then.ending.kind !== kind)) {
+      throw mismatch(`${then.ending.kind} at turn ${then.ending.turn}`, `${kind} at turn ${turn.turn}`);
+    }
+    this.#rootSpan(turn.clock, kind === 'returned');
+    const place = { turn: turn.turn, clock: turn.clock };
+    if (turn.status.kind === 'returned') return { kind: 'returned', output: turn.status.output, ...place };
+    if (turn.status.kind === 'threw') return { kind: 'threw', error: turn.status.error, ...place };
+    throw new RatchetError('internal', 'a waiting turn was taken for the last one');
+  }
+
+  #rootSpan(endedAt: number, ok: boolean): void {
+    const { recorder, start } = this.#plan;
+    const name = start.code.file.split('/')[0] ?? 'task';
+    recorder.telemetry([
+      {
+        kind: 'span',
+        ref: '',
+        parent: '',
+        name,
+        startedAt: start.clock,
+        endedAt,
+        ok,
+        attributes: { 'ratchet.execution': start.context.executionId },
+      },
+    ]);
+  }
+
+  #stepSpan(call: StepCall, startedAt: number, endedAt: number, outcome: Outcome): void {
+    const attributes = { 'ratchet.step': call.path, 'ratchet.kind': call.kind, ...httpAttributes(call, outcome) };
+    const { path, span, name } = call;
+    this.#plan.recorder.telemetry([
+      { kind: 'span', ref: `step:${path}`, parent: span, name, startedAt, endedAt, ok: outcome.ok, attributes },
+    ]);
+  }
+
+  #waitsFor(turn: Turn): string {
+    const calls = [...this.#open.values()].map(describe);
+    if (turn.status.kind === 'waiting' && turn.status.nextTimer !== null) calls.push('a timer');
+    return calls.length === 0 ? 'nothing' : `waiting for ${calls.join(', ')}`;
+  }
+}
+
+function httpAttributes(call: StepCall, outcome: Outcome): JsonObject {
+  if (call.kind !== 'http') return {};
+  const request = { 'http.request.method': call.request['method'] ?? null, 'url.full': call.request['url'] ?? null };
+  const value = outcome.ok ? outcome.value : null;
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return request;
+  return { ...request, 'http.response.status_code': (value as JsonObject)['status'] ?? null };
+}
+
+/** Stacks may differ between versions of the engine; what an error is does not. */
+function forCompare(outcome: Outcome) {
+  return outcome.ok ? { value: outcome.value } : { name: outcome.error.name, message: outcome.error.message };
+}
+
+function describe(step: { path: string; kind: string; name: string; request: JsonObject }): string {
+  return `step ${step.path} ${step.kind} ${step.name}`;
+}
+
+function mismatch(expected: string, actual: string): RatchetError {
+  return new RatchetError('replay_mismatch', `the journal expects ${expected}, the code does: ${actual}`, {
+    details: { expected, actual },
+  });
+}
+
+function stalled(): RatchetError {
+  return new RatchetError('task_stalled', 'the task awaits something that never settles: no step and no timer is left');
+}

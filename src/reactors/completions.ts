@@ -1,0 +1,84 @@
+/** Tells those who wait when an execution has ended, whichever process ran it. */
+import { decode } from '../domain/history.ts';
+import { idOf, type StoredEvent } from '../domain/event.ts';
+import { type ExecutionEvent, TERMINAL_EVENT_TYPES, type TerminalEvent } from '../domain/execution.ts';
+import type { EventStore } from '../ports/event-store.ts';
+
+export interface Awaited {
+  readonly promise: Promise<TerminalEvent>;
+  /** Stops waiting; the promise then stays unsettled. */
+  cancel(): void;
+}
+
+interface Waiter {
+  readonly resolve: (terminal: TerminalEvent) => void;
+}
+
+const TERMINAL: ReadonlySet<string> = new Set(TERMINAL_EVENT_TYPES);
+
+export class Completions {
+  readonly #store: EventStore;
+  readonly #waiters = new Map<string, Set<Waiter>>();
+
+  constructor(store: EventStore) {
+    this.#store = store;
+  }
+
+  /** Waits for the end of an execution that has not ended yet; ask {@link look} for one that may have. */
+  next(executionId: string, signal?: AbortSignal): Awaited {
+    const { promise, resolve, reject } = Promise.withResolvers<TerminalEvent>();
+    const waiter = { resolve };
+    const waiters = this.#waiters.get(executionId) ?? new Set<Waiter>();
+    this.#waiters.set(executionId, waiters.add(waiter));
+    const cancel = (): void => {
+      waiters.delete(waiter);
+      if (waiters.size === 0 && this.#waiters.get(executionId) === waiters) this.#waiters.delete(executionId);
+    };
+    signal?.addEventListener(
+      'abort',
+      () => {
+        cancel();
+        reject(signal.reason);
+      },
+      { once: true },
+    );
+    promise.catch(() => undefined);
+    return { promise, cancel };
+  }
+
+  settle(executionId: string, terminal: TerminalEvent): void {
+    const waiters = this.#waiters.get(executionId);
+    this.#waiters.delete(executionId);
+    for (const waiter of waiters ?? []) waiter.resolve(terminal);
+  }
+
+  /** Settles those who wait for an execution that has ended before they asked. */
+  async look(stream: string): Promise<void> {
+    const events = await this.#store.readStream(stream);
+    const last = events.findLast((event) => TERMINAL.has(event.type));
+    if (last !== undefined) this.settle(idOf(stream), terminalOf(last));
+  }
+
+  /** Follows the log from its head until `signal` aborts, so that ends in other processes are told here too. */
+  async follow(signal: AbortSignal): Promise<void> {
+    const filter = { categories: ['execution'] as const, types: TERMINAL_EVENT_TYPES };
+    for await (const page of this.#store.subscribe(await this.#store.head(), filter, signal)) {
+      for (const event of page.events) {
+        const executionId = idOf(event.stream);
+        if (this.#waiters.has(executionId)) this.settle(executionId, terminalOf(event));
+      }
+    }
+  }
+}
+
+function terminalOf(stored: StoredEvent): TerminalEvent {
+  const event = decode<ExecutionEvent>(stored);
+  switch (event.type) {
+    case 'ExecutionCompleted':
+    case 'ExecutionFailed':
+    case 'ExecutionCancelled':
+      return event;
+    default:
+      throw new Error(`${event.type} does not end an execution`);
+  }
+}

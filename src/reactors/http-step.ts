@@ -1,0 +1,80 @@
+/** An `http` step between its recorded form and the wire: placeholders become secrets going out, secrets placeholders coming back. */
+import type { Json, JsonObject } from '../domain/event.ts';
+import type { OutboundRequest, OutboundResponse } from '../ports/outbound.ts';
+import type { Secrets } from '../ports/secrets.ts';
+
+type Header = readonly [string, string];
+
+/** @returns the request to send for a recorded one, with `added` headers that the journal does not show. */
+export function httpRequest(
+  recorded: JsonObject,
+  added: readonly Header[],
+  secrets: Secrets,
+  limits: { readonly httpTimeoutMs: number; readonly maxBodyBytes: number },
+): OutboundRequest {
+  const url = String(recorded['url']);
+  const host = URL.canParse(url) ? new URL(url).hostname : '';
+  const reveal = (text: string): string => secrets.reveal(text, host);
+  const credentialHeaders: string[] = [];
+  const headers = headerList(recorded['headers']).map(([name, value]): Header => {
+    const shown = name.toLowerCase() === 'authorization' ? revealAuthorization(value, reveal) : reveal(value);
+    if (shown !== value) credentialHeaders.push(name.toLowerCase());
+    return [name, shown];
+  });
+  const own = new Set(headers.map(([name]) => name.toLowerCase()));
+  const timeout = recorded['timeoutMs'];
+  const redirect = recorded['redirect'];
+  return {
+    method: String(recorded['method'] ?? 'GET'),
+    url: reveal(url),
+    headers: [...headers, ...added.filter(([name]) => !own.has(name))],
+    body: bodyOf(recorded, reveal),
+    timeoutMs: typeof timeout === 'number' ? Math.min(timeout, limits.httpTimeoutMs) : limits.httpTimeoutMs,
+    maxBodyBytes: limits.maxBodyBytes,
+    redirect: redirect === 'manual' || redirect === 'error' ? redirect : 'follow',
+    credentialHeaders,
+  };
+}
+
+function headerList(value: Json | undefined): readonly Header[] {
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((pair: Json) => (Array.isArray(pair) ? [[String(pair[0]), String(pair[1])] as const] : []));
+}
+
+/** Basic credentials hide the placeholder inside Base64. */
+function revealAuthorization(value: string, reveal: (text: string) => string): string {
+  const [, scheme, encoded] = /^(basic)\s+([A-Za-z0-9+/=]+)$/i.exec(value) ?? [];
+  if (scheme === undefined || encoded === undefined) return reveal(value);
+  const decoded = Buffer.from(encoded, 'base64').toString('utf8');
+  const shown = reveal(decoded);
+  return shown === decoded ? value : `${scheme} ${Buffer.from(shown).toString('base64')}`;
+}
+
+function bodyOf(recorded: JsonObject, reveal: (text: string) => string): Uint8Array | null {
+  const body = recorded['body'];
+  if (typeof body !== 'string') return null;
+  if (recorded['bodyEncoding'] === 'base64') return Buffer.from(body, 'base64');
+  return Buffer.from(reveal(body), 'utf8');
+}
+
+/** @returns the value that the task, the journal and every replay see. */
+export function httpValue(response: OutboundResponse, secrets: Secrets): Json {
+  const text = utf8(response.body);
+  return {
+    status: response.status,
+    statusText: response.statusText,
+    headers: response.headers.map(([name, value]) => [name, secrets.redact(value)]),
+    body: text === null ? Buffer.from(response.body).toString('base64') : secrets.redact(text),
+    bodyEncoding: text === null ? 'base64' : 'utf8',
+    url: secrets.redact(response.url),
+    redirected: response.redirected,
+  };
+}
+
+function utf8(bytes: Uint8Array): string | null {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,287 @@
+/** One live attempt from claim to recorded end: prepares the sandbox, drives the attempt, decides what its result means. */
+import { isRatchetError, RatchetError } from '../domain/errors.ts';
+import { type Json, streamName } from '../domain/event.ts';
+import {
+  type AttemptStart,
+  chainRoot,
+  type ExecutionEvent,
+  type ExecutionRequest,
+  type ExistingExecution,
+  type Failure,
+  journalOf,
+  type StepEnd,
+  telemetryChain,
+} from '../domain/execution.ts';
+import { decode } from '../domain/history.ts';
+import type { JournalEntry } from '../domain/journal.ts';
+import { retryDelay } from '../domain/retry.ts';
+import type { TaskVersion } from '../domain/task.ts';
+import type { TelemetryEvent } from '../domain/telemetry.ts';
+import { isoTime } from '../domain/time.ts';
+import type { Blobs } from '../ports/blobs.ts';
+import type { Sandbox, SandboxLimits, SandboxSession, TaskStart } from '../ports/sandbox.ts';
+import { type AttemptResult, runAttempt } from './attempt.ts';
+import { liveWorld, plainError, type WorldDeps } from './perform-steps.ts';
+import { type RecordedAttempt, Recording } from './recording.ts';
+
+/** An execution that this worker has claimed; its start is durable. */
+export interface Claimed {
+  readonly request: ExecutionRequest;
+  readonly version: TaskVersion;
+  readonly start: AttemptStart;
+  /** Null for a first attempt, which has no past. */
+  readonly state: ExistingExecution | null;
+  readonly streamVersion: number;
+}
+
+export type AttemptFact = Extract<
+  ExecutionEvent,
+  { type: 'ExecutionCompleted' | 'ExecutionFailed' | 'ExecutionCancelled' | 'AttemptFailed' | 'ExecutionWaiting' }
+>;
+
+export interface Running {
+  /** Asks the task to end. */
+  cancel(reason: string | null): void;
+  /** Breaks the attempt off without recording an end. */
+  abort(reason: Error): void;
+  /** The fact that ended the attempt, durable. Rejects when it was aborted, fenced, or the store failed. */
+  readonly ended: Promise<AttemptFact>;
+}
+
+export interface LiveDeps extends WorldDeps {
+  readonly sandbox: Sandbox;
+  readonly limits: Omit<SandboxLimits, 'memoryMb'>;
+}
+
+/** Starts an attempt; `onIdle` is told when it only waits for other executions. */
+export function runLive(deps: LiveDeps, claimed: Claimed, onIdle: (idle: boolean) => void): Running {
+  const live = new LiveAttempt(deps, claimed, onIdle);
+  return { cancel: (reason) => live.cancel(reason), abort: (reason) => live.abort(reason), ended: live.run() };
+}
+
+class LiveAttempt {
+  readonly #deps: LiveDeps;
+  readonly #claimed: Claimed;
+  readonly #onIdle: (idle: boolean) => void;
+  readonly #cancel = new AbortController();
+  readonly #abort = new AbortController();
+  #session: SandboxSession | null = null;
+  #cancelReason: string | null = null;
+
+  constructor(deps: LiveDeps, claimed: Claimed, onIdle: (idle: boolean) => void) {
+    this.#deps = deps;
+    this.#claimed = claimed;
+    this.#onIdle = onIdle;
+  }
+
+  cancel(reason: string | null): void {
+    this.#cancelReason = reason;
+    this.#cancel.abort();
+  }
+
+  abort(reason: Error): void {
+    this.#abort.abort(reason);
+    this.#session?.kill(reason);
+  }
+
+  async run(): Promise<AttemptFact> {
+    const { request } = this.#claimed;
+    const recording = new Recording(this.#deps, await this.#recorded());
+    const deadline = setTimeout(() => {
+      const seconds = request.options.timeoutMs / 1000;
+      this.abort(new RatchetError('execution_timeout', `the task did not end within ${seconds} s`));
+    }, request.options.timeoutMs);
+    try {
+      const fact = await this.#outcome(recording);
+      await recording.end(fact);
+      this.#tell(fact);
+      return fact;
+    } finally {
+      clearTimeout(deadline);
+      this.#session?.release();
+    }
+  }
+
+  async #outcome(recording: Recording): Promise<AttemptFact> {
+    try {
+      return await this.#fact(await this.#drive(recording));
+    } catch (error) {
+      if (!isRatchetError(error) || !isTasksFault(error)) throw error;
+      return this.#failed(failureOf(error), { turn: 0, clock: this.#claimed.start.clock });
+    }
+  }
+
+  async #drive(recording: Recording): Promise<AttemptResult> {
+    const { request, start, state } = this.#claimed;
+    const { sandbox, limits, runtime, blobs } = this.#deps;
+    const taskStart = await taskStartOf(this.#deps, this.#claimed);
+    const journal = state === null ? [] : await resolveJournal(blobs, journalOf(state, start.attempt));
+    this.#session = await sandbox.open({ ...limits, memoryMb: request.options.memoryMb }, this.#abort.signal);
+    this.#abort.signal.throwIfAborted();
+    const unknown = new Set(state === null ? [] : unknownSteps(state, start.attempt));
+    const world = liveWorld(this.#deps, { request, recording, worker: start.worker, unknown });
+    return runAttempt({
+      session: this.#session,
+      start: taskStart,
+      journal,
+      runtime,
+      recorder: recording,
+      then: { kind: 'live', world },
+      cancel: this.#cancel.signal,
+      abort: this.#abort.signal,
+      onIdle: this.#onIdle,
+    });
+  }
+
+  async #fact(result: AttemptResult): Promise<AttemptFact> {
+    const { attempt } = this.#claimed.start;
+    switch (result.kind) {
+      case 'returned':
+        return this.#returned(result);
+      case 'threw':
+        return this.#failed({ code: codeOf(result.error), error: result.error }, result);
+      case 'cancelled': {
+        const { seen, turn, clock } = result;
+        const data = {
+          attempt,
+          turn: seen ? turn : null,
+          clock,
+          durationMs: this.#duration(),
+          reason: this.#cancelReason,
+        };
+        return { type: 'ExecutionCancelled', data };
+      }
+      case 'parked':
+        return { type: 'ExecutionWaiting', data: { attempt, reason: result.reason, until: isoTime(result.until) } };
+      default:
+        return result satisfies never;
+    }
+  }
+
+  async #returned(result: Extract<AttemptResult, { kind: 'returned' }>): Promise<AttemptFact> {
+    const { version, start } = this.#claimed;
+    const output: Json = JSON.parse(result.output);
+    const schema = this.#deps.schemas.compile(await this.#deps.blobs.get(version.outputSchema));
+    const problem = schema.check(output)[0];
+    if (problem !== undefined) {
+      const message = `output${problem.path}: ${problem.message}`;
+      const error = plainError('ValidationError', message, { code: 'output_schema_violation', path: problem.path });
+      return this.#failed({ code: 'output_schema_violation', error }, result);
+    }
+    const { turn, clock } = result;
+    const data = {
+      attempt: start.attempt,
+      turn,
+      clock,
+      durationMs: this.#duration(),
+      output: await this.#deps.blobs.put(output),
+    };
+    return { type: 'ExecutionCompleted', data };
+  }
+
+  #failed(failure: Failure, { turn, clock }: { turn: number; clock: number }): AttemptFact {
+    const { request, state, start } = this.#claimed;
+    const data = { attempt: start.attempt, turn, clock, durationMs: this.#duration(), ...failure };
+    const delay = retryDelay(request.options.retry, state?.failures ?? 0, failure, this.#deps.runtime.random());
+    if (delay === null) return { type: 'ExecutionFailed', data };
+    return { type: 'AttemptFailed', data: { ...data, retryAt: isoTime(this.#deps.runtime.now() + delay) } };
+  }
+
+  #duration(): number {
+    const { state, start } = this.#claimed;
+    return Math.max(0, this.#deps.runtime.now() - (state?.attempts[0]?.clock ?? start.clock));
+  }
+
+  #tell(fact: AttemptFact): void {
+    if (fact.type === 'ExecutionWaiting' || fact.type === 'AttemptFailed') return;
+    this.#deps.completions.settle(this.#claimed.request.executionId, fact);
+  }
+
+  async #recorded(): Promise<RecordedAttempt> {
+    const { request, start, state, streamVersion } = this.#claimed;
+    if (state === null || start.attempt === 1) {
+      return {
+        request,
+        start,
+        version: streamVersion,
+        chainAttempt: start.attempt,
+        telemetry: { version: -1, stored: 0 },
+      };
+    }
+    const chain = telemetryChain(state, start.attempt);
+    const events = await this.#deps.store.readStream(streamName('telemetry', request.executionId));
+    const stored = events
+      .map((event) => decode<TelemetryEvent>(event))
+      .filter((event) => event.type !== 'TelemetryAttemptMarked' && chain.has(event.data.attempt)).length;
+    const telemetry = { version: events.at(-1)?.version ?? -1, stored };
+    return { request, start, version: streamVersion, chainAttempt: Math.min(...chain), telemetry };
+  }
+}
+
+/** What the sandbox is started with: from the recorded start, so that every run of the attempt begins alike. */
+export async function taskStartOf(
+  deps: { readonly sandbox: Sandbox; readonly blobs: Blobs },
+  { request, version, start, state }: Pick<Claimed, 'request' | 'version' | 'start' | 'state'>,
+): Promise<TaskStart> {
+  const code = await deps.blobs.get(version.code);
+  if (typeof code !== 'string') throw new RatchetError('store_corrupt', `the code of ${request.task.name} is not text`);
+  const root = (state === null ? undefined : chainRoot(state, start.attempt)) ?? start;
+  return {
+    code: deps.sandbox.prepare(code, version.file),
+    input: JSON.stringify(await deps.blobs.get(request.input)),
+    context: {
+      executionId: request.executionId,
+      taskId: request.task.id,
+      taskVersion: String(request.task.version),
+      jobId: request.executionId,
+      attempt: root.attempt,
+    },
+    clock: root.clock,
+    seed: root.seed,
+    style: version.style,
+  };
+}
+
+/** @returns journal entries with their payloads read. */
+export function resolveJournal(blobs: Blobs, steps: readonly StepEnd[]): Promise<readonly JournalEntry[]> {
+  return Promise.all(
+    steps.map(async ({ path, kind, name, argsHash, turn, clock, ...step }) => {
+      const request = await blobs.get(step.request);
+      const outcome = step.outcome.ok
+        ? { ok: true as const, value: await blobs.get(step.outcome.value) }
+        : step.outcome;
+      if (request === null || typeof request !== 'object' || Array.isArray(request)) {
+        throw new RatchetError('store_corrupt', `the request of step ${path} is not an object`);
+      }
+      return { path, kind, name, argsHash, turn, clock, request: request as JournalEntry['request'], outcome };
+    }),
+  );
+}
+
+/** @returns paths of calls of the attempt's chain that left and have no stored outcome. */
+function unknownSteps(state: ExistingExecution, attempt: number): readonly string[] {
+  const chain = telemetryChain(state, attempt);
+  const known = new Set(journalOf(state, attempt).map((step) => step.path));
+  return state.started.filter((step) => chain.has(step.attempt) && !known.has(step.path)).map((step) => step.path);
+}
+
+function isTasksFault(error: RatchetError): boolean {
+  const blamed = [
+    'replay_mismatch',
+    'syntax_error',
+    'invalid_task',
+    'invalid_entry_point',
+    'sandbox_crashed',
+    'task_stalled',
+  ];
+  return blamed.includes(error.code) || /_limit_exceeded$|_too_large$|_timeout$|^sandbox_/.test(error.code);
+}
+
+function failureOf(error: RatchetError): Failure {
+  const name = error.code === 'execution_timeout' ? 'TimeoutError' : 'SandboxError';
+  return { code: error.code, error: plainError(name, error.message, { code: error.code }) };
+}
+
+function codeOf(error: Failure['error']): string {
+  return error.data['code'] === 'invalid_entry_point' ? 'invalid_entry_point' : 'task_failed';
+}

@@ -1,0 +1,186 @@
+/** Carries out the steps of a live attempt: the only place where a task's wishes meet the outside. */
+import { executeTask, executeTaskInput, type ExecuteDeps } from '../../commands/execute-task.ts';
+import { workerPrincipal } from '../domain/access.ts';
+import { asRatchetError, RatchetError } from '../domain/errors.ts';
+import { type Json, streamName } from '../domain/event.ts';
+import type { ExecutionRequest, TerminalEvent } from '../domain/execution.ts';
+import type { Outcome, TaskErrorData } from '../domain/journal.ts';
+import { traceParentHeader } from '../domain/trace.ts';
+import type { Files } from '../ports/files.ts';
+import { type Outbound, OutboundError } from '../ports/outbound.ts';
+import type { OpenCall, World } from './attempt.ts';
+import type { Completions } from './completions.ts';
+import { httpRequest, httpValue } from './http-step.ts';
+import type { Secrets } from '../ports/secrets.ts';
+import type { Recording } from './recording.ts';
+
+export interface WorldDeps extends ExecuteDeps {
+  readonly outbound: Outbound;
+  readonly files: Files;
+  readonly secrets: Secrets;
+  readonly completions: Completions;
+  readonly stepLimits: { readonly httpTimeoutMs: number; readonly maxBodyBytes: number };
+}
+
+const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/** What a world needs to know about the attempt it serves. */
+export interface Served {
+  readonly request: ExecutionRequest;
+  readonly recording: Recording;
+  /** Worker session that runs the attempt. */
+  readonly worker: string;
+  /** Paths of calls that left in an earlier attempt and whose outcome a crash hid. */
+  readonly unknown: ReadonlySet<string>;
+}
+
+/** The outside as one execution reaches it. */
+export function liveWorld(deps: WorldDeps, served: Served): World {
+  return {
+    perform: async (call, signal) => {
+      if (served.unknown.has(call.path) && !isIdempotent(call) && served.request.options.unknownSteps === 'fail') {
+        return failed(unknownOutcome(call));
+      }
+      if (!isIdempotent(call) && !served.unknown.has(call.path)) await served.recording.stepStarted(call);
+      try {
+        return { ok: true, value: await perform(deps, served, call, signal) };
+      } catch (error) {
+        signal.throwIfAborted();
+        return failed(taskError(error));
+      }
+    },
+  };
+}
+
+function isIdempotent(call: OpenCall): boolean {
+  if (call.kind !== 'http') return call.kind === 'file' || call.kind === 'task' || call.kind === 'hmac';
+  return IDEMPOTENT_METHODS.has(String(call.request['method']).toUpperCase());
+}
+
+async function perform(deps: WorldDeps, served: Served, call: OpenCall, signal: AbortSignal): Promise<Json> {
+  switch (call.kind) {
+    case 'http':
+      return http(deps, served, call, signal);
+    case 'task':
+      return subtask(deps, served, call, signal);
+    case 'file': {
+      const bytes = await deps.files.read(String(call.request['path']), deps.stepLimits.maxBodyBytes);
+      return Buffer.from(bytes).toString(call.request['encoding'] === 'base64' ? 'base64' : 'utf8');
+    }
+    case 'hmac': {
+      const { secret, data, algorithm, encoding } = call.request;
+      return deps.secrets.hmac(String(secret), String(data), {
+        algorithm: String(algorithm ?? 'sha256'),
+        encoding: encoding === 'base64' ? 'base64' : 'hex',
+      });
+    }
+    case 'sleep':
+    case 'custom':
+    case 'mcp':
+    case 'llm':
+    case 'ask':
+      throw new RatchetError('unsupported', `a step of kind ${call.kind} can not be carried out here`);
+    default:
+      return call.kind satisfies never;
+  }
+}
+
+/** The same in every attempt of the same execution (journal-protocol, Steps 4). */
+function idempotencyKey(deps: WorldDeps, served: Served, call: OpenCall): string {
+  return deps.runtime.uuidOf(`${served.request.executionId}\n${call.path}\n${call.argsHash}`);
+}
+
+async function http(deps: WorldDeps, served: Served, call: OpenCall, signal: AbortSignal): Promise<Json> {
+  const added: [string, string][] = [
+    ['traceparent', traceParentHeader(served.request.traceId, served.recording.spanId(`step:${call.path}`))],
+  ];
+  if (!isIdempotent(call)) added.push(['idempotency-key', idempotencyKey(deps, served, call)]);
+  const request = httpRequest(call.request, added, deps.secrets, deps.stepLimits);
+  const response = await deps.outbound.send(request, signal);
+  return httpValue(response, deps.secrets);
+}
+
+async function subtask(deps: WorldDeps, served: Served, call: OpenCall, signal: AbortSignal): Promise<Json> {
+  const executionId = idempotencyKey(deps, served, call);
+  const parsed = executeTaskInput.safeParse({
+    task_id: call.request['task'],
+    input: call.request['input'] ?? null,
+    trace: served.request.options.trace,
+    priority: served.request.options.priority,
+  });
+  if (!parsed.success) throw new RatchetError('invalid_request', 'runTask takes the name of a task and an input');
+  const ended = deps.completions.next(executionId, signal);
+  const requested = await executeTask(
+    deps,
+    parsed.data,
+    {
+      source: { kind: 'task', sessionId: null, clientInfo: null },
+      parent: { executionId: served.request.executionId, path: call.path },
+      executionId,
+    },
+    {
+      principal: workerPrincipal(served.worker),
+      commandId: `task:${executionId}`,
+      correlationId: served.request.executionId,
+      causationId: served.request.executionId,
+      traceparent: traceParentHeader(served.request.traceId, served.recording.spanId(`step:${call.path}`)),
+      now: deps.runtime.now(),
+    },
+  ).catch((error: unknown) => {
+    ended.cancel();
+    throw error;
+  });
+  if (!requested.created) await deps.completions.look(streamName('execution', executionId));
+  const terminal = await ended.promise;
+  if (terminal.type === 'ExecutionCompleted') return deps.blobs.get(terminal.data.output);
+  throw new SubtaskError(errorOf(terminal));
+}
+
+/** The error of a task that was run through `runTask`, handed on as the caller's own. */
+class SubtaskError extends Error {
+  readonly data: TaskErrorData;
+  constructor(data: TaskErrorData) {
+    super(data.message);
+    this.data = data;
+  }
+}
+
+function errorOf(terminal: TerminalEvent): TaskErrorData {
+  if (terminal.type === 'ExecutionFailed') return terminal.data.error;
+  return plainError('CancelledError', 'the task was cancelled', { code: 'cancelled' });
+}
+
+function failed(error: TaskErrorData): Outcome {
+  return { ok: false, error };
+}
+
+export function plainError(name: string, message: string, data: TaskErrorData['data'] = {}): TaskErrorData {
+  return { name, message, stack: null, data, cause: null };
+}
+
+function unknownOutcome(call: OpenCall): TaskErrorData {
+  return plainError('ServiceUnavailableError', `it is unknown whether ${call.name} took effect before a crash`, {
+    code: 'unknown_outcome',
+  });
+}
+
+/** What went wrong outside, in the error classes that task code knows. */
+function taskError(error: unknown): TaskErrorData {
+  if (error instanceof SubtaskError) return error.data;
+  if (error instanceof OutboundError) {
+    const names = {
+      network: 'NetworkError',
+      timeout: 'TimeoutError',
+      refused: 'AuthorizationError',
+      'too-large': 'DataError',
+    };
+    const codes = { network: 'network', timeout: 'timeout', refused: 'address_refused', 'too-large': 'body_too_large' };
+    return plainError(names[error.failure], error.message, { code: codes[error.failure] });
+  }
+  const ours = asRatchetError(error);
+  const name =
+    ours.code === 'input_schema_violation' || ours.code === 'invalid_request'
+      ? 'ValidationError'
+      : 'ConfigurationError';
+  return plainError(ours.code === 'queue_full' ? 'ServiceUnavailableError' : name, ours.message, { code: ours.code });
+}

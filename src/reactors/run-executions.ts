@@ -1,0 +1,287 @@
+/** Runs executions: claims them, one process each, records how each attempt ended, and comes back to those that wait. */
+import { startAttempt } from '../../commands/execution.ts';
+import { envelopes } from '../../commands/handle.ts';
+import { workerPrincipal } from '../domain/access.ts';
+import { isRatchetError, RatchetError } from '../domain/errors.ts';
+import { streamName } from '../domain/event.ts';
+import {
+  type AttemptStart,
+  entriesBeforeFailure,
+  type ExecutionEvent,
+  type ExecutionRequest,
+  type ExistingExecution,
+  execution,
+  isFinished,
+  journalOf,
+} from '../domain/execution.ts';
+import { decode } from '../domain/history.ts';
+import { JOURNAL_VERSION } from '../domain/journal.ts';
+import { timeOf } from '../domain/time.ts';
+import type { DispatchTable, Sessions } from '../ports/dispatch-table.ts';
+import type { Dispatcher, Reservation } from '../ports/dispatcher.ts';
+import { type AttemptFact, type Claimed, type LiveDeps, runLive, type Running } from './live-attempt.ts';
+import { PriorityQueue } from './priority-queue.ts';
+
+export interface RunnerOptions {
+  /** Executions at once. */
+  readonly capacity: number;
+  /** Version of Node, recorded with each attempt. */
+  readonly node: string;
+  /** Milliseconds between looks at the dispatch table. */
+  readonly scanMs: number;
+}
+
+export interface RunnerDeps extends LiveDeps {
+  readonly table: DispatchTable;
+  readonly sessions: Sessions;
+  /** Told about a failure that is nobody's request, such as a store that can not be reached. */
+  readonly onTrouble: (error: unknown, executionId: string | null) => void;
+}
+
+export class ExecutionRunner implements Dispatcher {
+  readonly #deps: RunnerDeps;
+  readonly #options: RunnerOptions;
+  readonly #queue = new PriorityQueue();
+  readonly #running = new Map<string, Running>();
+  readonly #later = new Map<string, NodeJS.Timeout>();
+  /** Parents running here whose subtask ended meanwhile; should they park, they go on at once. */
+  readonly #childEnded = new Set<string>();
+  /** Own attempts that broke off without a recorded end, because the store failed; they are taken over from ourselves. */
+  readonly #abandoned = new Set<string>();
+  /** Places taken: running, reserved or being claimed; those that only wait for other executions are given back. */
+  #taken = 0;
+  #closing = false;
+  #scanTimer: NodeJS.Timeout | null = null;
+  #idle: (() => void)[] = [];
+
+  constructor(deps: RunnerDeps, options: RunnerOptions) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  reserve(): Reservation | null {
+    if (this.#closing || this.#taken >= this.#options.capacity || this.#queue.size > 0) return null;
+    this.#taken += 1;
+    const start = this.#freshStart(1);
+    return {
+      start,
+      cancel: () => this.#free(),
+      run: (request, version) => this.#run({ request, version, start, state: null, streamVersion: 1 }),
+    };
+  }
+
+  offer(executionId: string, priority: number, runAt: number): void {
+    if (this.#closing || this.#running.has(executionId)) return;
+    const delay = runAt - this.#deps.runtime.now();
+    if (delay > 0) return this.#offerLater(executionId, priority, delay);
+    this.#queue.push(executionId, priority);
+    this.#pump();
+  }
+
+  queued(): number {
+    return this.#queue.size;
+  }
+
+  /** How many run here now. */
+  running(): number {
+    return this.#running.size;
+  }
+
+  /** Asks a running execution to end; nothing when it does not run here. */
+  cancel(executionId: string, reason: string | null): void {
+    this.#running.get(executionId)?.cancel(reason);
+  }
+
+  /** Takes up what is due or was left behind, now and from then on. */
+  async start(): Promise<void> {
+    await this.#scan();
+  }
+
+  /** Stops claiming, waits up to `graceMs` for running attempts, then leaves the rest for others to resume. */
+  async close(graceMs: number): Promise<void> {
+    this.#closing = true;
+    if (this.#scanTimer !== null) clearTimeout(this.#scanTimer);
+    for (const timer of this.#later.values()) clearTimeout(timer);
+    const timer = setTimeout(() => this.#abortAll(), graceMs);
+    await this.#whenIdle();
+    clearTimeout(timer);
+  }
+
+  #abortAll(): void {
+    for (const running of this.#running.values()) {
+      running.abort(new RatchetError('shutting_down', 'the worker is shutting down'));
+    }
+  }
+
+  #whenIdle(): Promise<void> {
+    if (this.#taken === 0 && this.#running.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  #offerLater(executionId: string, priority: number, delay: number): void {
+    const known = this.#later.get(executionId);
+    if (known !== undefined) clearTimeout(known);
+    const timer = setTimeout(
+      () => {
+        this.#later.delete(executionId);
+        this.offer(executionId, priority, 0);
+      },
+      Math.min(delay, 2 ** 31 - 1),
+    );
+    timer.unref();
+    this.#later.set(executionId, timer);
+  }
+
+  async #scan(): Promise<void> {
+    try {
+      const { table, sessions, runtime } = this.#deps;
+      const due = await table.due(runtime.now(), this.#options.capacity * 4);
+      for (const { executionId, priority } of due) this.offer(executionId, priority, 0);
+      const alive = await sessions.alive();
+      const lost = await table.runningElsewhere(alive, this.#options.capacity * 4);
+      for (const { executionId } of lost) this.offer(executionId, 0, 0);
+    } catch (error) {
+      this.#deps.onTrouble(error, null);
+    }
+    if (this.#closing) return;
+    this.#scanTimer = setTimeout(() => void this.#scan(), this.#options.scanMs);
+  }
+
+  #pump(): void {
+    while (!this.#closing && this.#taken < this.#options.capacity && this.#queue.size > 0) {
+      const executionId = this.#queue.pop();
+      if (executionId === undefined || this.#running.has(executionId)) continue;
+      this.#taken += 1;
+      this.#claim(executionId).then(
+        (claimed) => (claimed === null ? this.#free() : this.#run(claimed)),
+        (error: unknown) => {
+          if (!isRatchetError(error, 'version_conflict')) this.#deps.onTrouble(error, executionId);
+          this.#free();
+        },
+      );
+    }
+  }
+
+  /** One winner: the append is at the version that was read. */
+  async #claim(executionId: string): Promise<Claimed | null> {
+    const { store, runtime, directory, sessions } = this.#deps;
+    const stream = streamName('execution', executionId);
+    const history = await store.readStream(stream);
+    const state = history.reduce(
+      (folded, stored) => execution.evolve(folded, decode<ExecutionEvent>(stored)),
+      execution.initial,
+    );
+    if (state.status === 'none' || isFinished(state.status)) return null;
+    const last = state.attempts.at(-1);
+    const takeOverFrom = state.status === 'running' ? (last?.worker ?? null) : null;
+    if (takeOverFrom !== null && !this.#abandoned.has(executionId) && (await sessions.alive()).includes(takeOverFrom)) {
+      return null;
+    }
+    const start = this.#nextStart(state);
+    const now = runtime.now();
+    const meta = {
+      principal: workerPrincipal(sessions.own),
+      commandId: `claim:${executionId}:${start.attempt}:${sessions.own}`,
+      correlationId: state.request.parent?.executionId ?? executionId,
+      causationId: executionId,
+      traceparent: null,
+      now,
+    };
+    const facts = startAttempt.decide(state, { executionId, start, takeOverFrom }, meta);
+    const appended = await store.append(
+      stream,
+      history.at(-1)?.version ?? 'no-stream',
+      envelopes(runtime, facts, meta),
+    );
+    const after = facts.reduce(execution.evolve, state);
+    if (after.status === 'none' || after.end !== null) {
+      if (after.status !== 'none' && after.end !== null) this.#deps.completions.settle(executionId, after.end);
+      return null;
+    }
+    const task = directory.find(state.request.task.id);
+    const version = task?.versions.find((candidate) => candidate.version === state.request.task.version);
+    if (version === undefined)
+      throw new RatchetError(
+        'task_not_found',
+        `version ${state.request.task.version} of ${state.request.task.name} is gone`,
+      );
+    return { request: state.request, version, start, state: after, streamVersion: appended.version };
+  }
+
+  #nextStart(state: ExistingExecution): AttemptStart {
+    const last = state.attempts.at(-1);
+    const attempt = state.attempts.length + 1;
+    if (last === undefined) return this.#freshStart(attempt);
+    if (state.waitingFor !== 'retry') return this.#goingOn(last, attempt, 'resume', null);
+    const keep =
+      state.request.options.retry.from === 'failed-step' ? entriesBeforeFailure(journalOf(state, last.attempt)) : null;
+    return keep === null ? this.#freshStart(attempt) : this.#goingOn(last, attempt, 'fresh', keep);
+  }
+
+  #freshStart(attempt: number): AttemptStart {
+    return {
+      attempt,
+      mode: 'fresh',
+      worker: this.#deps.sessions.own,
+      journalFrom: null,
+      keep: null,
+      node: this.#options.node,
+      journalVersion: JOURNAL_VERSION,
+      clock: this.#deps.runtime.now(),
+      seed: this.#deps.runtime.randomHex(32),
+    };
+  }
+
+  #goingOn(last: AttemptStart, attempt: number, mode: 'fresh' | 'resume', keep: number | null): AttemptStart {
+    return { ...this.#freshStart(attempt), mode, journalFrom: last.attempt, keep, clock: last.clock, seed: last.seed };
+  }
+
+  #run(claimed: Claimed): void {
+    const { executionId, parent } = claimed.request;
+    let isIdle = false;
+    const running = runLive(this.#deps, claimed, (idle) => {
+      isIdle = idle;
+      this.#taken += idle ? -1 : 1;
+      if (idle) this.#pump();
+    });
+    this.#running.set(executionId, running);
+    this.#childEnded.delete(executionId);
+    this.#abandoned.delete(executionId);
+    running.ended
+      .then((end) => this.#afterEnd(claimed.request, end))
+      .catch((error: unknown) => this.#afterTrouble(executionId, error))
+      .finally(() => {
+        this.#running.delete(executionId);
+        if (parent !== null) this.#childOf(parent.executionId);
+        if (isIdle) this.#taken += 1;
+        this.#free();
+      });
+  }
+
+  #afterEnd(request: ExecutionRequest, end: AttemptFact): void {
+    if (end.type !== 'ExecutionWaiting' && end.type !== 'AttemptFailed') return;
+    const { executionId, options } = request;
+    const until = timeOf(end.type === 'AttemptFailed' ? end.data.retryAt : end.data.until);
+    const isDue = end.type === 'ExecutionWaiting' && end.data.reason === 'task' && this.#childEnded.has(executionId);
+    this.#offerLater(executionId, options.priority, isDue ? 1 : Math.max(1, until - this.#deps.runtime.now()));
+  }
+
+  #afterTrouble(executionId: string, error: unknown): void {
+    if (isRatchetError(error, 'version_conflict') || isRatchetError(error, 'shutting_down')) return;
+    this.#deps.onTrouble(error, executionId);
+    this.#abandoned.add(executionId);
+    this.#offerLater(executionId, 0, this.#options.scanMs);
+  }
+
+  #childOf(parentId: string): void {
+    if (this.#running.has(parentId)) this.#childEnded.add(parentId);
+    else if (this.#later.has(parentId)) this.offer(parentId, 0, 0);
+  }
+
+  #free(): void {
+    this.#taken -= 1;
+    this.#pump();
+    if (this.#taken > 0 || this.#running.size > 0) return;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+}
