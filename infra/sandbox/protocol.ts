@@ -1,0 +1,103 @@
+/** What the server and a task's process say to each other, and how it is framed, so that both sides share one truth. */
+import type { CustomOutcome, Outcome, StepCall, StepKind, Telemetry } from '../../src/domain/journal.ts';
+import type { Delivery, Style, TaskStart, Turn } from '../../src/ports/sandbox.ts';
+
+export type { CustomOutcome, Delivery, Outcome, StepCall, StepKind, Style, TaskStart, Telemetry, Turn };
+
+/** File descriptor of the socket pair in the task's process. */
+export const CHANNEL_FD = 3;
+
+/** How many compiled files a process keeps; both sides count alike, so that code travels once. */
+export const KEPT_SCRIPTS = 32;
+
+/** Bytes that one turn may send besides its output. */
+export const MAX_TURN_BYTES = 32 * 1024 * 1024;
+
+/** Bytes of one message, for an output of at most `maxOutputBytes` (quotes inside JSON text double). */
+export function maxMessageBytes(maxOutputBytes: number): number {
+  return 2 * maxOutputBytes + MAX_TURN_BYTES + 1024 * 1024;
+}
+
+/** Begins an execution. */
+export interface StartMessage {
+  readonly type: 'start';
+  readonly code: {
+    /** Key under which the process keeps the compiled file. */
+    readonly key: string;
+    readonly file: string;
+    readonly columnOffset: number;
+    /** Null when the process has it already. */
+    readonly script: string | null;
+  };
+  readonly input: string;
+  /** JSON text of the task's `context`. */
+  readonly context: string;
+  readonly clock: number;
+  readonly seed: string;
+  readonly style: Style;
+  readonly maxOutputBytes: number;
+}
+
+/** Server to process. `drop` ends an execution that has not finished and is not blocked. */
+export type ToChild =
+  | StartMessage
+  | { readonly type: 'deliver'; readonly delivery: Delivery }
+  | { readonly type: 'drop' };
+
+/** Process to server. After `too_large` the execution is over and the process is free. */
+export type FromChild =
+  | { readonly type: 'ready' }
+  | { readonly type: 'telemetry'; readonly records: readonly Telemetry[] }
+  | { readonly type: 'turn'; readonly turn: Turn }
+  | { readonly type: 'too_large'; readonly bytes: number };
+
+const HEADER_BYTES = 4;
+
+/** @returns the message with its length in front: four bytes, little end first. */
+export function frame(json: string): Buffer {
+  const length = Buffer.byteLength(json);
+  const bytes = Buffer.allocUnsafe(HEADER_BYTES + length);
+  bytes.writeUInt32LE(length, 0);
+  bytes.write(json, HEADER_BYTES, length, 'utf8');
+  return bytes;
+}
+
+/** Cuts a stream of bytes into messages. */
+export class FrameReader {
+  readonly #maxBytes: () => number;
+  /** What is not cut yet; joined late, so that a long message in many chunks is copied once. */
+  #parts: Buffer[] = [];
+  #size = 0;
+  #needed = HEADER_BYTES;
+
+  /** @param maxBytes asked for each message; a longer one makes {@link push} throw a `RangeError` */
+  constructor(maxBytes: () => number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** @returns the messages completed by `chunk`, in order. The reader keeps parts of `chunk`: do not write to it again. */
+  push(chunk: Buffer): string[] {
+    this.#parts.push(chunk);
+    this.#size += chunk.length;
+    if (this.#size < this.#needed) return [];
+    const bytes = this.#parts.length === 1 ? chunk : Buffer.concat(this.#parts, this.#size);
+    const messages: string[] = [];
+    let offset = 0;
+    this.#needed = HEADER_BYTES;
+    while (bytes.length - offset >= HEADER_BYTES) {
+      const length = bytes.readUInt32LE(offset);
+      if (length > this.#maxBytes()) throw new RangeError(`a message of ${length} bytes is too long`);
+      const end = offset + HEADER_BYTES + length;
+      if (end > bytes.length) {
+        this.#needed = HEADER_BYTES + length;
+        break;
+      }
+      messages.push(bytes.toString('utf8', offset + HEADER_BYTES, end));
+      offset = end;
+    }
+    const rest = bytes.subarray(offset);
+    this.#parts = rest.length === 0 ? [] : [rest];
+    this.#size = rest.length;
+    return messages;
+  }
+}
