@@ -1,0 +1,36 @@
+/** Tells the audit trail: who did what to which, when, refusals included. */
+import { z } from 'zod';
+import { cursor, decodeCursor, defineQuery, limit, pageOf, stored } from './query.ts';
+
+export const getAuditTrail = defineQuery({
+  name: 'get_audit_trail',
+  permission: 'read_logs',
+  description: 'Decisions and refusals, newest first.',
+  input: z.strictObject({
+    principal: z.string().max(128).optional(),
+    action: z.string().max(64).optional(),
+    subject_id: z.string().max(128).optional(),
+    since: z.iso.datetime({ offset: true }).optional(),
+    limit: limit(100),
+    cursor,
+  }),
+  read: async ({ db }, input) => {
+    let query = db
+      .selectFrom('audit')
+      .selectAll()
+      .orderBy('position', 'desc')
+      .limit(input.limit + 1);
+    for (const column of ['principal', 'action', 'subject_id'] as const) {
+      const wanted = input[column];
+      if (wanted !== undefined) query = query.where(column, '=', wanted);
+    }
+    if (input.since !== undefined) query = query.where('occurred_at', '>=', new Date(input.since).toISOString());
+    if (input.cursor !== undefined)
+      query = query.where('position', '<', decodeCursor(input.cursor, z.tuple([z.string()]))[0]);
+    const page = pageOf(await query.execute(), input.limit, (row) => [row.position]);
+    return {
+      entries: page.rows.map(({ details, ...row }) => ({ ...row, details: stored(details) })),
+      next_cursor: page.next_cursor,
+    };
+  },
+});

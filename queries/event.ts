@@ -1,0 +1,88 @@
+/** Tells stored events as they are, one stream or all, without what readers may not see. */
+import { z } from 'zod';
+import { RatchetError } from '../src/domain/errors.ts';
+import { type Category, type Json, START, type StoredEvent, streamName } from '../src/domain/event.ts';
+import type { EventFilter } from '../src/ports/event-store.ts';
+import { defineQuery, limit } from './query.ts';
+
+const CATEGORIES = [
+  'task',
+  'execution',
+  'telemetry',
+  'worker',
+  'blob',
+  'batch',
+  'schedule',
+  'access',
+] as const satisfies readonly Category[];
+
+/** A comma-separated list in a query string, or a JSON list. */
+const listOf = <T extends z.ZodType>(item: T) =>
+  z.preprocess(
+    (value) => (typeof value === 'string' ? value.split(',').filter((part) => part !== '') : value),
+    z.array(item).max(50),
+  );
+
+export const eventFilterInput = {
+  category: listOf(z.enum(CATEGORIES)).optional().describe('Stream categories, separated by commas.'),
+  type: listOf(z.string().max(64)).optional().describe('Event types, separated by commas.'),
+};
+
+/** @returns the filter of the store for what a caller asked. */
+export function eventFilter(input: { category?: Category[] | undefined; type?: string[] | undefined }): EventFilter {
+  return {
+    ...(input.category === undefined ? {} : { categories: input.category }),
+    ...(input.type === undefined ? {} : { types: input.type }),
+  };
+}
+
+export const listEvents = defineQuery({
+  name: 'list_events',
+  permission: 'read_traces',
+  description: 'All events after a position, in their order.',
+  input: z.strictObject({
+    ...eventFilterInput,
+    after: z.string().max(64).default(START).describe('Position after which to read.'),
+    limit: limit(100),
+  }),
+  read: async ({ store }, input) => {
+    const page = await store.readAll(input.after, eventFilter(input), input.limit);
+    return { events: page.events.map(shownEvent), position: page.position, at_head: page.atHead };
+  },
+});
+
+export const listExecutionEvents = defineQuery({
+  name: 'list_execution_events',
+  permission: 'read_traces',
+  description: 'The events of one execution, its telemetry included, in their order.',
+  input: z.strictObject({ execution_id: z.string().min(1).max(64), limit: limit(1_000) }),
+  read: async ({ store }, input) => {
+    const [journal, telemetry] = await Promise.all([
+      store.readStream(streamName('execution', input.execution_id)),
+      store.readStream(streamName('telemetry', input.execution_id)),
+    ]);
+    if (journal.length === 0) {
+      throw new RatchetError('execution_not_found', `there is no execution ${input.execution_id}`, {
+        details: { executionId: input.execution_id },
+      });
+    }
+    const events = [...journal, ...telemetry].sort((a, b) => (a.position < b.position ? -1 : 1));
+    return {
+      execution_id: input.execution_id,
+      events: events.slice(0, input.limit).map(shownEvent),
+      total: events.length,
+    };
+  },
+});
+
+/** An event as readers see it: with its data parsed, and without the seed of randomness. */
+export function shownEvent(event: StoredEvent) {
+  const { payload, ...envelope } = event;
+  const data: Json = JSON.parse(payload);
+  return { ...envelope, data: withoutSeed(data) };
+}
+
+function withoutSeed(data: Json): Json {
+  if (data === null || typeof data !== 'object' || Array.isArray(data) || !('seed' in data)) return data;
+  return { ...data, seed: '***' };
+}

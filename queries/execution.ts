@@ -1,0 +1,192 @@
+/** Tells about executions and their steps. */
+import { z } from 'zod';
+import type { ReadModels } from '../projections/read-models.ts';
+import { RatchetError } from '../src/domain/errors.ts';
+import { explain } from '../src/domain/explain.ts';
+import type { Json } from '../src/domain/event.ts';
+import { cursor, decodeCursor, defineQuery, limit, pageOf, payload, type QueryDeps, stored } from './query.ts';
+
+const STATUSES = ['pending', 'running', 'waiting', 'completed', 'failed', 'cancelled'] as const;
+const instant = z.iso.datetime({ offset: true });
+
+const listInput = z.strictObject({
+  status: z.enum(STATUSES).optional(),
+  task_id: z.string().max(256).optional().describe('Name or id of the task.'),
+  since: instant.optional().describe('Requested at or after this time.'),
+  until: instant.optional().describe('Requested before this time.'),
+  parent_id: z.string().max(64).optional().describe('Started through runTask by this execution.'),
+  original_execution: z.string().max(64).optional(),
+  source: z.string().max(32).optional(),
+  principal: z.string().max(128).optional(),
+  order: z.enum(['newest', 'oldest']).default('newest'),
+  limit: limit(50),
+  cursor,
+});
+
+const keyForm = z.tuple([z.string(), z.string()]);
+
+export const listExecutions = defineQuery({
+  name: 'list_executions',
+  permission: 'read',
+  description: 'Executions by time of request, filtered.',
+  input: listInput,
+  read: async (deps, input) => {
+    const direction = input.order === 'newest' ? 'desc' : 'asc';
+    const after = input.order === 'newest' ? '<' : '>';
+    let query = deps.db
+      .selectFrom('executions')
+      .selectAll()
+      .orderBy('requested_at', direction)
+      .orderBy('execution_id', direction)
+      .limit(input.limit + 1);
+    if (input.status !== undefined) query = query.where('status', '=', input.status);
+    if (input.task_id !== undefined) {
+      const { task_id } = input;
+      query = query.where((is) => is.or([is('task_id', '=', task_id), is('task_name', '=', task_id)]));
+    }
+    if (input.since !== undefined) query = query.where('requested_at', '>=', new Date(input.since).toISOString());
+    if (input.until !== undefined) query = query.where('requested_at', '<', new Date(input.until).toISOString());
+    for (const column of ['parent_id', 'original_execution', 'source', 'principal'] as const) {
+      const wanted = input[column];
+      if (wanted !== undefined) query = query.where(column, '=', wanted);
+    }
+    if (input.cursor !== undefined) {
+      const [at, id] = decodeCursor(input.cursor, keyForm);
+      query = query.where((is) =>
+        is.or([is('requested_at', after, at), is.and([is('requested_at', '=', at), is('execution_id', after, id)])]),
+      );
+    }
+    const page = pageOf(await query.execute(), input.limit, (row) => [row.requested_at, row.execution_id]);
+    const executions = await Promise.all(
+      page.rows.map(async (row) => ({ ...summary(row), input: await payload(deps.blobs, row.input) })),
+    );
+    return { executions, next_cursor: page.next_cursor };
+  },
+});
+
+function summary(row: ReadModels['executions']) {
+  return {
+    execution_id: row.execution_id,
+    task_id: row.task_id,
+    task_name: row.task_name,
+    task_version: row.task_version,
+    status: row.status,
+    attempt: row.attempt,
+    source: row.source,
+    principal: row.principal,
+    priority: row.priority,
+    progress:
+      row.progress === null
+        ? null
+        : { percent: Math.round(row.progress * 1000) / 10, step: row.progress_step, message: row.progress_message },
+    error: errorOf(row),
+    steps: row.steps,
+    log_lines: row.log_lines,
+    trace_id: row.trace_id,
+    parent_id: row.parent_id,
+    original_execution: row.original_execution,
+    retry_reason: row.retry_reason,
+    requested_at: row.requested_at,
+    started_at: row.started_at,
+    wait_until: row.wait_until,
+    waiting_for: row.waiting_for,
+    finished_at: row.finished_at,
+    duration_ms: row.duration_ms,
+  };
+}
+
+function errorOf(row: ReadModels['executions']) {
+  if (row.error_code === null || row.error === null) return null;
+  return explain(row.error_code, JSON.parse(row.error));
+}
+
+/** One execution by id. */
+export const getExecution = defineQuery({
+  name: 'get_execution_status',
+  permission: 'read',
+  description: 'Status, progress, result and error of one execution.',
+  input: z.strictObject({ execution_id: z.string().min(1).max(64) }),
+  read: async (deps, input) => {
+    const row = await executionRow(deps, input.execution_id);
+    const output: Json = row.output === null ? null : await payload(deps.blobs, row.output);
+    return {
+      ...summary(row),
+      input: await payload(deps.blobs, row.input),
+      output,
+      metadata: stored(row.metadata),
+      options: stored(row.options),
+      session_id: row.session_id,
+      client_info: row.client_info,
+      worker: row.worker,
+      mode: row.mode,
+      trace_url: `/traces/${row.execution_id}`,
+      logs_url: `/logs/${row.execution_id}`,
+      position: row.position,
+    };
+  },
+});
+
+/** Fails with `execution_not_found`. */
+export async function executionRow(deps: QueryDeps, executionId: string): Promise<ReadModels['executions']> {
+  const row = await deps.db
+    .selectFrom('executions')
+    .selectAll()
+    .where('execution_id', '=', executionId)
+    .executeTakeFirst();
+  if (row !== undefined) return row;
+  throw new RatchetError('execution_not_found', `there is no execution ${executionId}`, { details: { executionId } });
+}
+
+export const listSteps = defineQuery({
+  name: 'list_steps',
+  permission: 'read_traces',
+  description: 'The journal of an execution: its steps with request and outcome, in stored order.',
+  input: z.strictObject({
+    execution_id: z.string().min(1).max(64),
+    attempt: z.coerce.number().int().positive().optional(),
+    limit: limit(100),
+    cursor,
+  }),
+  read: async (deps, input) => {
+    await executionRow(deps, input.execution_id);
+    let query = deps.db
+      .selectFrom('steps')
+      .selectAll()
+      .where('execution_id', '=', input.execution_id)
+      .orderBy('position')
+      .orderBy('path')
+      .limit(input.limit + 1);
+    if (input.attempt !== undefined) query = query.where('attempt', '=', input.attempt);
+    if (input.cursor !== undefined) {
+      const [position, path] = decodeCursor(input.cursor, keyForm);
+      query = query.where((is) =>
+        is.or([is('position', '>', position), is.and([is('position', '=', position), is('path', '>', path)])]),
+      );
+    }
+    const page = pageOf(await query.execute(), input.limit, (row) => [row.position, row.path]);
+    const steps = await Promise.all(page.rows.map((row) => step(deps, row)));
+    return { execution_id: input.execution_id, steps, next_cursor: page.next_cursor };
+  },
+});
+
+async function step(deps: QueryDeps, row: ReadModels['steps']) {
+  return {
+    attempt: row.attempt,
+    path: row.path,
+    kind: row.kind,
+    name: row.name,
+    status: row.status,
+    request: await payload(deps.blobs, row.request),
+    outcome: row.outcome === null ? null : await outcome(deps, row.outcome),
+    turn: row.turn,
+    started_at: new Date(row.started_at).toISOString(),
+    ended_at: row.ended_at === null ? null : new Date(row.ended_at).toISOString(),
+    duration_ms: row.ended_at === null ? null : row.ended_at - row.started_at,
+    position: row.position,
+  };
+}
+
+async function outcome(deps: QueryDeps, text: string): Promise<Json> {
+  const parsed = JSON.parse(text);
+  return parsed.ok === true ? { ok: true, value: await deps.blobs.get(parsed.value) } : parsed;
+}
