@@ -1,0 +1,322 @@
+/** The one list of everything that can be asked of Ratchet: each interface derives its routes, fields or tools from it. */
+import { z } from 'zod';
+import type { CommandMeta } from '../../commands/command.ts';
+import { cancelExecution } from '../../commands/execution.ts';
+import { type ExecuteDeps, executeTask, executeTaskInput } from '../../commands/execute-task.ts';
+import { handle, type Handled } from '../../commands/handle.ts';
+import {
+  createTaskInput,
+  definitionOf,
+  editedDefinition,
+  publishDefinition,
+  type PublishDeps,
+  updateTaskInput,
+} from '../../commands/publish-task.ts';
+import { deleteTask, disableTask, enableTask } from '../../commands/task.ts';
+import { getAuditTrail } from '../../queries/audit.ts';
+import { listEvents, listExecutionEvents } from '../../queries/event.ts';
+import { getExecution, listExecutions, listSteps } from '../../queries/execution.ts';
+import { retryOf } from './retry-execution.ts';
+import type { Query, QueryDeps } from '../../queries/query.ts';
+import { getTask, listTasks, listTaskVersions } from '../../queries/task.ts';
+import { getLogs, getTrace } from '../../queries/telemetry.ts';
+import { authorize, type Permission, type Principal } from '../domain/access.ts';
+import { isRatchetError, RatchetError } from '../domain/errors.ts';
+import { type Position, START } from '../domain/event.ts';
+import type { ExecutionSource, TerminalEvent } from '../domain/execution.ts';
+import { explain } from '../domain/explain.ts';
+import { currentVersion, type TaskState } from '../domain/task.ts';
+import type { ProjectionProgress } from '../ports/read-store.ts';
+
+/** What operations work with; `app.ts` puts it together. */
+export interface Core {
+  readonly execute: ExecuteDeps;
+  readonly publish: PublishDeps;
+  readonly query: QueryDeps;
+  readonly progress: ProjectionProgress;
+  readonly wait: { readonly defaultSeconds: number; readonly maxSeconds: number };
+  /** Waits for the end of an execution; null when it took longer. `begun` is called once the waiting is set up. */
+  awaitEnd(executionId: string, ms: number): Promise<TerminalEvent | null>;
+  replay(executionId: string, attempt: number | undefined): Promise<unknown>;
+  projections: { statuses(): readonly unknown[]; rebuild(names: readonly string[] | undefined): Promise<void> };
+}
+
+/** Who calls, and how the call arrived. */
+export interface Caller {
+  readonly principal: Principal;
+  readonly source: ExecutionSource;
+  /** Given by the client so that a repeated call is the same command. */
+  readonly idempotencyKey: string | null;
+  readonly traceparent: string | null;
+  /** Answers must include everything up to this position. */
+  readonly minPosition: Position;
+}
+
+export interface Operation<Input = unknown> {
+  readonly name: string;
+  readonly kind: 'command' | 'query';
+  readonly permission: Permission;
+  readonly description: string;
+  readonly input: z.ZodType<Input>;
+  readonly run: (core: Core, input: Input, caller: Caller) => Promise<unknown>;
+}
+
+/** Parses the input and runs the operation. Fails with `invalid_request` naming each field, or as the operation does. */
+export async function perform(core: Core, operation: Operation, input: unknown, caller: Caller): Promise<unknown> {
+  authorize(caller.principal, operation.permission, operation.name);
+  const parsed = operation.input.safeParse(input);
+  if (parsed.success) return operation.run(core, parsed.data, caller);
+  const problems = parsed.error.issues
+    .slice(0, 20)
+    .map((issue) => ({ field: issue.path.join('.') || '(body)', message: issue.message }));
+  const first = problems[0];
+  throw new RatchetError('invalid_request', `${first?.field}: ${first?.message}`, { details: { problems } });
+}
+
+/** How long a query waits for the read models to reach the position it asked for. */
+const REACH_MS = 10_000;
+/** A row that was just written may not be there yet: one that is not found is looked for once more at the head. */
+const NOT_FOUND = ['execution_not_found', 'task_not_found', 'not_found'] as const;
+
+function query<Input, Output>({ name, permission, description, input, read }: Query<Input, Output>): Operation<never> {
+  const run = async (core: Core, parsed: Input, caller: Caller): Promise<Output> => {
+    if (caller.minPosition !== START) await core.progress.reach(caller.minPosition, REACH_MS);
+    try {
+      return await read(core.query, parsed);
+    } catch (error) {
+      if (!NOT_FOUND.some((code) => isRatchetError(error, code))) throw error;
+      await core.progress.reach(await core.query.store.head(), REACH_MS);
+      return read(core.query, parsed);
+    }
+  };
+  return {
+    name,
+    kind: 'query',
+    permission,
+    description,
+    input: input as z.ZodType<never>,
+    run: run as Operation<never>['run'],
+  };
+}
+
+function command<Input>(operation: Omit<Operation<Input>, 'kind'>): Operation<never> {
+  return { ...operation, kind: 'command' } as unknown as Operation<never>;
+}
+
+/** @returns the metadata of a command that `caller` sends now. */
+export function metaOf(core: Core, caller: Caller, operation: string): CommandMeta {
+  const { runtime } = core.execute;
+  const { principal, idempotencyKey, traceparent } = caller;
+  const commandId =
+    idempotencyKey === null ? runtime.newId() : runtime.uuidOf(`${operation}\n${principal.id}\n${idempotencyKey}`);
+  return { principal, commandId, correlationId: '', causationId: null, traceparent, now: runtime.now() };
+}
+
+const executionId = z.strictObject({ execution_id: z.string().min(1).max(64) });
+const taskId = z.string().min(1).max(256);
+const reason = z.string().max(1024).optional();
+
+async function request(core: Core, input: z.infer<typeof executeTaskInput>, caller: Caller) {
+  const key = input.idempotency_key ?? caller.idempotencyKey ?? undefined;
+  const keyed = key === undefined ? input : { ...input, idempotency_key: key };
+  const origin = { source: caller.source, parent: null, executionId: null };
+  return executeTask(core.execute, keyed, origin, metaOf(core, { ...caller, idempotencyKey: null }, 'execute_task'));
+}
+
+const executeAndWait = executeTaskInput.extend({
+  wait_seconds: z
+    .number()
+    .min(0)
+    .max(50)
+    .optional()
+    .describe('Answer after this long even when it still runs; 20 when left out.'),
+});
+
+async function execute(core: Core, { wait_seconds, ...input }: z.infer<typeof executeAndWait>, caller: Caller) {
+  const requested = await request(core, input, caller);
+  const seconds = Math.min(wait_seconds ?? core.wait.defaultSeconds, core.wait.maxSeconds);
+  const end = await core.awaitEnd(requested.executionId, seconds * 1000);
+  const links = { trace_url: `/traces/${requested.executionId}`, logs_url: `/logs/${requested.executionId}` };
+  const base = { execution_id: requested.executionId, position: requested.position, ...links };
+  if (end === null) {
+    const poll = { tool: 'get_execution_status', url: `/api/v1/executions/${requested.executionId}`, after_seconds: 2 };
+    return { ...base, status: 'running', output: null, duration_ms: null, error: null, poll };
+  }
+  return { ...base, ...(await told(core, end)) };
+}
+
+async function told(core: Core, end: TerminalEvent) {
+  const { durationMs: duration_ms } = end.data;
+  switch (end.type) {
+    case 'ExecutionCompleted':
+      return { status: 'completed', output: await core.execute.blobs.get(end.data.output), duration_ms, error: null };
+    case 'ExecutionFailed':
+      return { status: 'failed', output: null, duration_ms, error: explain(end.data.code, end.data.error) };
+    case 'ExecutionCancelled':
+      return { status: 'cancelled', output: null, duration_ms, error: null };
+    default:
+      return end satisfies never;
+  }
+}
+
+function toldTask(handled: Handled<TaskState>) {
+  const { state, changed, position } = handled;
+  if (state.status === 'none') throw new RatchetError('internal', 'a command left no task');
+  const version = currentVersion(state);
+  return {
+    id: state.taskId,
+    name: state.name,
+    status: state.status,
+    version: version?.version ?? 0,
+    version_label: version?.versionLabel ?? '',
+    content_hash: version?.contentHash ?? '',
+    changed,
+    position,
+  };
+}
+
+function switching(definition: typeof enableTask, description: string): Operation<never> {
+  return command({
+    name: definition.name,
+    permission: definition.permission,
+    description,
+    input: z.strictObject({ task_id: taskId, reason }),
+    run: async (core, input, caller) => {
+      const task = core.execute.directory.find(input.task_id);
+      if (task === undefined)
+        throw new RatchetError('task_not_found', `there is no task ${input.task_id}`, {
+          details: { task: input.task_id },
+        });
+      const given = { taskId: task.taskId, reason: input.reason ?? null };
+      const handled = await handle(core.execute, definition, given, metaOf(core, caller, definition.name));
+      await core.execute.directory.reach(handled.position);
+      return toldTask(handled);
+    },
+  });
+}
+
+export const OPERATIONS: readonly Operation<never>[] = [
+  command({
+    name: 'execute_task',
+    permission: 'execute_tasks',
+    description: 'Run a task on an input and wait for its result; answers with status running when it takes longer.',
+    input: executeAndWait,
+    run: execute,
+  }),
+  command({
+    name: 'create_execution',
+    permission: 'execute_tasks',
+    description: 'Ask for an execution without waiting for it.',
+    input: executeTaskInput,
+    run: async (core, input, caller) => {
+      const requested = await request(core, input, caller);
+      return {
+        execution_id: requested.executionId,
+        status: 'pending',
+        created: requested.created,
+        position: requested.position,
+      };
+    },
+  }),
+  command({
+    name: 'cancel_execution',
+    permission: 'execute_tasks',
+    description: 'End an execution that has not ended.',
+    input: executionId.extend({ reason }),
+    run: async (core, input, caller) => {
+      const given = { executionId: input.execution_id, reason: input.reason ?? null };
+      const handled = await handle(core.execute, cancelExecution, given, metaOf(core, caller, 'cancel_execution'));
+      const { status } = handled.state;
+      const shown = status === 'running' ? 'cancelling' : status;
+      return { execution_id: input.execution_id, status: shown, changed: handled.changed, position: handled.position };
+    },
+  }),
+  command({
+    name: 'retry_execution',
+    permission: 'execute_tasks',
+    description:
+      'Run a finished execution again as a new one: same task, same input, current version unless asked otherwise.',
+    input: executionId.extend({ reason, same_version: z.boolean().default(false) }),
+    run: async (core, input, caller) => {
+      const requested = await request(
+        core,
+        await retryOf(core.execute, input.execution_id, input.same_version, input.reason ?? null),
+        caller,
+      );
+      return {
+        execution_id: requested.executionId,
+        original_execution: input.execution_id,
+        status: 'pending',
+        position: requested.position,
+      };
+    },
+  }),
+  command({
+    name: 'replay_execution',
+    permission: 'read_traces',
+    description: 'Run an execution again on its journal, without network, and compare output, logs and spans.',
+    input: executionId.extend({ attempt: z.int().positive().optional() }),
+    run: (core, input) => core.replay(input.execution_id, input.attempt),
+  }),
+  command({
+    name: 'create_task',
+    permission: 'manage_tasks',
+    description: 'Create a task from code and schemas.',
+    input: createTaskInput,
+    run: async (core, input, caller) => {
+      const publication = { intent: 'create', enabled: input.enabled, baseVersion: null, source: null } as const;
+      return toldTask(
+        await publishDefinition(core.publish, definitionOf(input), publication, metaOf(core, caller, 'create_task')),
+      );
+    },
+  }),
+  command({
+    name: 'edit_task',
+    permission: 'manage_tasks',
+    description: 'Publish a new version of a task; what is left out stays as it is.',
+    input: updateTaskInput,
+    run: async (core, input, caller) => {
+      const definition = await editedDefinition(core.publish, input);
+      const publication = {
+        intent: 'update',
+        enabled: true,
+        baseVersion: input.base_version ?? null,
+        source: null,
+      } as const;
+      return toldTask(
+        await publishDefinition(core.publish, definition, publication, metaOf(core, caller, 'edit_task')),
+      );
+    },
+  }),
+  switching(enableTask, 'Let a disabled task be executed again.'),
+  switching(disableTask, 'Refuse new executions of a task.'),
+  switching(deleteTask, 'Delete a task; its versions and executions stay on record.'),
+  query(listTasks),
+  query(getTask),
+  query(listTaskVersions),
+  query(listExecutions),
+  query(getExecution),
+  query(listSteps),
+  query(getLogs),
+  query(getTrace),
+  query(listExecutionEvents),
+  query(listEvents),
+  query(getAuditTrail),
+  command({
+    name: 'list_projections',
+    permission: 'read',
+    description: 'How far each projection is, and whether it has stopped.',
+    input: z.strictObject({}),
+    run: async (core) => ({ projections: core.projections.statuses() }),
+  }),
+  command({
+    name: 'rebuild_projections',
+    permission: 'administer',
+    description: 'Build read models anew from all events, beside the old ones, then swap.',
+    input: z.strictObject({ names: z.array(z.string().max(64)).max(50).optional() }),
+    run: async (core, input) => {
+      await core.projections.rebuild(input.names);
+      return { projections: core.projections.statuses() };
+    },
+  }),
+];

@@ -1,0 +1,49 @@
+/** The one policy of where an operation is public: its REST route, and the status of a good answer. */
+
+export interface Route {
+  readonly operation: string;
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Below the REST prefix. Parameters are input fields. */
+  readonly path: string;
+  readonly status: number;
+  /** Also served without the prefix. */
+  readonly bare?: boolean;
+}
+
+const get = (operation: string, path: string, bare = false): Route => ({
+  operation,
+  method: 'GET',
+  path,
+  status: 200,
+  bare,
+});
+const post = (operation: string, path: string, status = 200): Route => ({ operation, method: 'POST', path, status });
+
+export const ROUTES: readonly Route[] = [
+  get('list_available_tasks', '/tasks'),
+  post('create_task', '/tasks', 201),
+  post('execute_task', '/tasks/execute'),
+  get('get_task', '/tasks/:task_id'),
+  { operation: 'edit_task', method: 'PUT', path: '/tasks/:task_id', status: 200 },
+  { operation: 'edit_task', method: 'PATCH', path: '/tasks/:task_id', status: 200 },
+  { operation: 'delete_task', method: 'DELETE', path: '/tasks/:task_id', status: 200 },
+  post('enable_task', '/tasks/:task_id/enable'),
+  post('disable_task', '/tasks/:task_id/disable'),
+  get('list_task_versions', '/tasks/:task_id/versions'),
+  get('list_executions', '/executions'),
+  post('create_execution', '/executions', 202),
+  get('get_execution_status', '/executions/:execution_id'),
+  post('cancel_execution', '/executions/:execution_id/cancel', 202),
+  post('retry_execution', '/executions/:execution_id/retry', 202),
+  post('replay_execution', '/executions/:execution_id/replay'),
+  get('get_execution_logs', '/executions/:execution_id/logs'),
+  get('get_execution_trace', '/executions/:execution_id/trace'),
+  get('list_steps', '/executions/:execution_id/steps'),
+  get('list_execution_events', '/executions/:execution_id/events'),
+  get('get_execution_logs', '/logs/:execution_id', true),
+  get('get_execution_trace', '/traces/:execution_id', true),
+  get('list_events', '/events'),
+  get('get_audit_trail', '/audit'),
+  get('list_projections', '/projections'),
+  post('rebuild_projections', '/projections/rebuild'),
+];
