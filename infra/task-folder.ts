@@ -225,14 +225,28 @@ function checked<Result>(file: string, parse: () => Result, base: readonly Prope
   }
 }
 
+interface Finding {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+  /** False when not even the kind of value fits. */
+  readonly fits: boolean;
+}
+
 /** A union reports only that no branch fits; the branch that got furthest tells what the author meant. */
-function deepest(issues: readonly z.core.$ZodIssue[]): { path: readonly PropertyKey[]; message: string } {
+function deepest(issues: readonly z.core.$ZodIssue[]): Finding {
   const [issue] = issues;
-  if (issue === undefined) return { path: [], message: 'not valid' };
-  if (issue.code !== 'invalid_union') return { path: issue.path, message: issue.message };
+  if (issue === undefined) return { path: [], message: 'not valid', fits: false };
+  if (issue.code !== 'invalid_union') {
+    return { path: issue.path, message: issue.message, fits: issue.code !== 'invalid_type' };
+  }
   const branches = issue.errors.filter((branch) => branch.length > 0).map(deepest);
-  const best = branches.reduce((a, b) => (b.path.length > a.path.length ? b : a), { path: [], message: issue.message });
-  return { path: [...issue.path, ...best.path], message: best.message };
+  const depth = (finding: Finding): number => finding.path.length * 2 + Number(finding.fits);
+  const best = branches.reduce((a, b) => (depth(b) > depth(a) ? b : a), {
+    path: [],
+    message: issue.message,
+    fits: false,
+  });
+  return { ...best, path: [...issue.path, ...best.path] };
 }
 
 function invalid(file: string, field: string | null, reason: string): RatchetError {
