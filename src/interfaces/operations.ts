@@ -26,6 +26,7 @@ import { type Position, START } from '../domain/event.ts';
 import type { ExecutionSource, TerminalEvent } from '../domain/execution.ts';
 import { explain } from '../domain/explain.ts';
 import { currentVersion, type TaskState } from '../domain/task.ts';
+import type { ReplayResult } from '../domain/replay.ts';
 import type { ProjectionProgress } from '../ports/read-store.ts';
 
 /** What operations work with; `app.ts` puts it together. */
@@ -35,9 +36,9 @@ export interface Core {
   readonly query: QueryDeps;
   readonly progress: ProjectionProgress;
   readonly wait: { readonly defaultSeconds: number; readonly maxSeconds: number };
-  /** Waits for the end of an execution; null when it took longer. `begun` is called once the waiting is set up. */
-  awaitEnd(executionId: string, ms: number): Promise<TerminalEvent | null>;
-  replay(executionId: string, attempt: number | undefined): Promise<unknown>;
+  /** Waits for the end of an execution; null when it takes longer. One that was created just now can not have ended before. */
+  awaitEnd(executionId: string, ms: number, createdNow: boolean): Promise<TerminalEvent | null>;
+  replay(executionId: string, attempt: number | undefined): Promise<ReplayResult>;
   projections: { statuses(): readonly unknown[]; rebuild(names: readonly string[] | undefined): Promise<void> };
 }
 
@@ -52,20 +53,34 @@ export interface Caller {
   readonly minPosition: Position;
 }
 
-export interface Operation<Input = unknown> {
+export interface Operation {
   readonly name: string;
   readonly kind: 'command' | 'query';
   readonly permission: Permission;
   readonly description: string;
+  readonly input: z.ZodType;
+  /** Parses the input and carries it out. Fails with `invalid_request` naming each field, or as the operation does. */
+  readonly run: (core: Core, input: unknown, caller: Caller) => Promise<unknown>;
+}
+
+interface Definition<Input> extends Omit<Operation, 'input' | 'run'> {
   readonly input: z.ZodType<Input>;
   readonly run: (core: Core, input: Input, caller: Caller) => Promise<unknown>;
 }
 
-/** Parses the input and runs the operation. Fails with `invalid_request` naming each field, or as the operation does. */
-export async function perform(core: Core, operation: Operation, input: unknown, caller: Caller): Promise<unknown> {
-  authorize(caller.principal, operation.permission, operation.name);
-  const parsed = operation.input.safeParse(input);
-  if (parsed.success) return operation.run(core, parsed.data, caller);
+function operation<Input>({ run, ...definition }: Definition<Input>): Operation {
+  return {
+    ...definition,
+    run: async (core, input, caller) => {
+      authorize(caller.principal, definition.permission, definition.name);
+      return run(core, parse(definition.input, input), caller);
+    },
+  };
+}
+
+function parse<Input>(form: z.ZodType<Input>, input: unknown): Input {
+  const parsed = form.safeParse(input);
+  if (parsed.success) return parsed.data;
   const problems = parsed.error.issues
     .slice(0, 20)
     .map((issue) => ({ field: issue.path.join('.') || '(body)', message: issue.message }));
@@ -78,29 +93,25 @@ const REACH_MS = 10_000;
 /** A row that was just written may not be there yet: one that is not found is looked for once more at the head. */
 const NOT_FOUND = ['execution_not_found', 'task_not_found', 'not_found'] as const;
 
-function query<Input, Output>({ name, permission, description, input, read }: Query<Input, Output>): Operation<never> {
-  const run = async (core: Core, parsed: Input, caller: Caller): Promise<Output> => {
-    if (caller.minPosition !== START) await core.progress.reach(caller.minPosition, REACH_MS);
-    try {
-      return await read(core.query, parsed);
-    } catch (error) {
-      if (!NOT_FOUND.some((code) => isRatchetError(error, code))) throw error;
-      await core.progress.reach(await core.query.store.head(), REACH_MS);
-      return read(core.query, parsed);
-    }
-  };
-  return {
-    name,
+function query<Input, Output>({ read, ...definition }: Query<Input, Output>): Operation {
+  return operation({
+    ...definition,
     kind: 'query',
-    permission,
-    description,
-    input: input as z.ZodType<never>,
-    run: run as Operation<never>['run'],
-  };
+    run: async (core, input, caller) => {
+      if (caller.minPosition !== START) await core.progress.reach(caller.minPosition, REACH_MS);
+      try {
+        return await read(core.query, input);
+      } catch (error) {
+        if (!NOT_FOUND.some((code) => isRatchetError(error, code))) throw error;
+        await core.progress.reach(await core.query.store.head(), REACH_MS);
+        return read(core.query, input);
+      }
+    },
+  });
 }
 
-function command<Input>(operation: Omit<Operation<Input>, 'kind'>): Operation<never> {
-  return { ...operation, kind: 'command' } as unknown as Operation<never>;
+function command<Input>(definition: Omit<Definition<Input>, 'kind'>): Operation {
+  return operation({ ...definition, kind: 'command' });
 }
 
 /** @returns the metadata of a command that `caller` sends now. */
@@ -135,17 +146,18 @@ const executeAndWait = executeTaskInput.extend({
 async function execute(core: Core, { wait_seconds, ...input }: z.infer<typeof executeAndWait>, caller: Caller) {
   const requested = await request(core, input, caller);
   const seconds = Math.min(wait_seconds ?? core.wait.defaultSeconds, core.wait.maxSeconds);
-  const end = await core.awaitEnd(requested.executionId, seconds * 1000);
+  const end = await core.awaitEnd(requested.executionId, seconds * 1000, requested.created);
   const links = { trace_url: `/traces/${requested.executionId}`, logs_url: `/logs/${requested.executionId}` };
   const base = { execution_id: requested.executionId, position: requested.position, ...links };
   if (end === null) {
     const poll = { tool: 'get_execution_status', url: `/api/v1/executions/${requested.executionId}`, after_seconds: 2 };
     return { ...base, status: 'running', output: null, duration_ms: null, error: null, poll };
   }
-  return { ...base, ...(await told(core, end)) };
+  return { ...base, ...(await toldEnd(core, end)) };
 }
 
-async function told(core: Core, end: TerminalEvent) {
+/** @returns the end of an execution as answers tell it. */
+export async function toldEnd(core: Core, end: TerminalEvent) {
   const { durationMs: duration_ms } = end.data;
   switch (end.type) {
     case 'ExecutionCompleted':
@@ -175,7 +187,7 @@ function toldTask(handled: Handled<TaskState>) {
   };
 }
 
-function switching(definition: typeof enableTask, description: string): Operation<never> {
+function switching(definition: typeof enableTask, description: string): Operation {
   return command({
     name: definition.name,
     permission: definition.permission,
@@ -195,7 +207,7 @@ function switching(definition: typeof enableTask, description: string): Operatio
   });
 }
 
-export const OPERATIONS: readonly Operation<never>[] = [
+export const OPERATIONS: readonly Operation[] = [
   command({
     name: 'execute_task',
     permission: 'execute_tasks',

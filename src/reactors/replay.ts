@@ -10,6 +10,7 @@ import {
 } from '../domain/execution.ts';
 import { decode } from '../domain/history.ts';
 import { canonicalJson, LOG_LEVELS, type Telemetry } from '../domain/journal.ts';
+import type { ReplayDifference, ReplayResult } from '../domain/replay.ts';
 import type { TelemetryEvent } from '../domain/telemetry.ts';
 import type { Blobs } from '../ports/blobs.ts';
 import type { EventStore } from '../ports/event-store.ts';
@@ -27,27 +28,6 @@ export interface ReplayDeps {
   readonly sandbox: Sandbox;
   readonly directory: TaskDirectory;
   readonly limits: Omit<SandboxLimits, 'memoryMb'>;
-}
-
-/** One place where the replay and the record differ. */
-export interface ReplayDifference {
-  readonly what: 'output' | 'error' | 'log' | 'span' | 'progress';
-  readonly expected: Json;
-  readonly actual: Json;
-}
-
-export interface ReplayResult {
-  readonly executionId: string;
-  readonly attempt: number;
-  readonly identical: boolean;
-  readonly differences: readonly ReplayDifference[];
-  readonly steps: number;
-  readonly turns: number;
-  readonly result: AttemptResult['kind'];
-  readonly output: Json;
-  readonly error: { readonly name: string; readonly message: string } | null;
-  /** Set when the record was made on another version of Node than the replay. */
-  readonly recordedOnNode: string | null;
 }
 
 type Ended = Extract<

@@ -1,0 +1,122 @@
+/** `ratchet run-once`: runs a task from files to its end, with everything recorded, and no server. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { listEvents } from '../../queries/event.ts';
+import { publishDefinition } from '../../commands/publish-task.ts';
+import { type App, openApp, type AppSettings } from '../app.ts';
+import { LOCAL_ADMIN } from '../domain/access.ts';
+import { RatchetError } from '../domain/errors.ts';
+import { type Json, START, streamName } from '../domain/event.ts';
+import { type Caller, metaOf, OPERATIONS, toldEnd } from '../interfaces/operations.ts';
+import { tasksFrom } from './from-fs.ts';
+import type { ExitCode } from './exit.ts';
+import { UsageError } from './exit.ts';
+import { type Output, pretty } from './output.ts';
+
+export interface RunOnceOptions {
+  readonly fromFs: string;
+  readonly inputJson?: string | undefined;
+  readonly inputFile?: string | undefined;
+  /** Folder to write a recording to. */
+  readonly record?: string | undefined;
+}
+
+const CALLER: Caller = {
+  principal: LOCAL_ADMIN,
+  source: { kind: 'cli', sessionId: null, clientInfo: null },
+  idempotencyKey: null,
+  traceparent: null,
+  minPosition: START,
+};
+
+interface Answer {
+  readonly execution_id: string;
+  readonly status: string;
+  readonly output: Json;
+  readonly duration_ms: number | null;
+  readonly error: {
+    readonly error_type: string;
+    readonly message: string;
+    readonly code: string;
+    readonly suggestions: readonly string[];
+  } | null;
+}
+
+/** Runs it; answers 0 when it completed, 1 when it did not. */
+export async function runOnce(settings: AppSettings, options: RunOnceOptions, output: Output): Promise<ExitCode> {
+  const input = inputOf(options);
+  const { tasks, main } = await tasksFrom(options.fromFs);
+  const app = await openApp({ ...settings, eventStoreUrl: 'memory:', sources: [], warmWorkers: 1 });
+  try {
+    for (const definition of tasks) {
+      await publishDefinition(
+        app.core.publish,
+        definition,
+        { intent: 'sync', enabled: true, baseVersion: null, source: 'cli' },
+        metaOf(app.core, CALLER, 'publish'),
+      );
+    }
+    const answer = await execute(app, main.name, input, output);
+    if (options.record !== undefined) await record(app, answer.execution_id, options.record, output);
+    output.result(answer, () => told(answer));
+    return answer.status === 'completed' ? 0 : 1;
+  } finally {
+    await app.close(0);
+  }
+}
+
+function inputOf({ inputJson, inputFile }: RunOnceOptions): Json {
+  if (inputJson !== undefined && inputFile !== undefined)
+    throw new UsageError('give --input-json or --input-file, not both');
+  const text = inputFile === undefined ? (inputJson ?? '{}') : readFileSync(inputFile === '-' ? 0 : inputFile, 'utf8');
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new UsageError(`the input is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`);
+  }
+}
+
+async function execute(app: App, taskId: string, input: Json, output: Output): Promise<Answer> {
+  const operation = OPERATIONS.find(({ name }) => name === 'execute_task');
+  if (operation === undefined) throw new RatchetError('internal', 'execute_task is not an operation');
+  const stop = new AbortController();
+  const watching = watchProgress(app, output, stop.signal);
+  const first = (await operation.run(app.core, { task_id: taskId, input, wait_seconds: 50 }, CALLER)) as Answer;
+  let answer = first;
+  while (answer.status === 'running') {
+    const end = await app.core.awaitEnd(first.execution_id, 60_000, false);
+    if (end !== null) answer = { ...first, ...(await toldEnd(app.core, end)) };
+  }
+  stop.abort();
+  await watching;
+  return answer;
+}
+
+/** Log lines and progress as they happen, on stderr. */
+async function watchProgress(app: App, output: Output, signal: AbortSignal): Promise<void> {
+  for await (const page of app.store.subscribe(START, { categories: ['telemetry'] }, signal)) {
+    for (const event of page.events) {
+      const data = JSON.parse(event.payload);
+      if (event.type === 'LogLineWritten') output.note(`${data.level.padEnd(5)} ${data.message}`);
+      if (event.type === 'ProgressReported') output.progress(data.progress, data.message ?? data.step ?? '');
+    }
+  }
+}
+
+function told({ status, output, duration_ms, error }: Answer): string {
+  if (error === null) return status === 'completed' ? pretty(output) : `${status}`;
+  return `${error.error_type}: ${error.message} (${error.code}, after ${duration_ms ?? 0} ms)\n${error.suggestions.join('\n')}`;
+}
+
+/** Everything a replay elsewhere needs: code, input, journal and telemetry, each as the events that hold it. */
+async function record(app: App, executionId: string, folder: string, output: Output): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  const page = await listEvents.read(app.core.query, { after: START, limit: 1_000 });
+  const streams = [streamName('execution', executionId), streamName('telemetry', executionId)];
+  const events = page.events.filter((event) => event.stream.startsWith('task-') || streams.includes(event.stream));
+  writeFileSync(
+    join(folder, 'recording.json'),
+    `${JSON.stringify({ executionId, node: process.version, events }, null, 2)}\n`,
+  );
+  output.note(`recorded ${events.length} events to ${join(folder, 'recording.json')}`);
+}

@@ -1,0 +1,91 @@
+/** `ratchet serve`: the HTTP service, from start to a clean stop. */
+import type { FastifyInstance } from 'fastify';
+import { type App, type AppSettings, openApp } from '../app.ts';
+import { createHttp } from '../interfaces/http.ts';
+import { addHealth } from '../interfaces/health.ts';
+import { addRest } from '../interfaces/rest.ts';
+import type { ExitCode } from './exit.ts';
+
+export interface ServeSettings {
+  readonly host: string;
+  readonly port: number;
+  readonly restPrefix: string;
+  readonly maxRequestBytes: number;
+  readonly requestTimeoutMs: number;
+  readonly keepAliveMs: number;
+  readonly version: string;
+}
+
+export interface Server {
+  readonly app: App;
+  readonly http: FastifyInstance;
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Opens everything and listens. Fails as the app does, or with the system's error for a port that can not be had. */
+export async function startServer(settings: AppSettings, serve: ServeSettings): Promise<Server> {
+  const app = await openApp(settings);
+  try {
+    const { runtime } = app.core.execute;
+    const http = createHttp({ ...serve, logger: settings.logger, newId: () => runtime.newId() });
+    addHealth(http, () => app.health(), { prefix: serve.restPrefix, version: serve.version });
+    addRest(http, app.core, serve.restPrefix);
+    app.attach(http);
+    await http.listen({ host: serve.host, port: serve.port });
+    const address = http.server.address();
+    const port = typeof address === 'object' && address !== null ? address.port : serve.port;
+    const host = serve.host.includes(':') ? `[${serve.host}]` : serve.host;
+    return { app, http, url: `http://${host}:${port}`, close: () => app.close() };
+  } catch (error) {
+    await app.close(0);
+    throw error;
+  }
+}
+
+/** Serves until SIGTERM or SIGINT, then drains. A second signal ends at once. */
+export async function serve(
+  settings: AppSettings,
+  options: ServeSettings,
+  say: (text: string) => void,
+): Promise<ExitCode> {
+  const stopping = Promise.withResolvers<void>();
+  let asked = false;
+  const stop = (): void => {
+    if (asked) process.exit(1);
+    asked = true;
+    stopping.resolve();
+  };
+  process.on('SIGTERM', stop).on('SIGINT', stop);
+  const server = await startServer(settings, options);
+  say(greeting(server, options));
+  await stopping.promise;
+  settings.logger.info('stopping: no new work is taken, running executions get a moment to end');
+  await server.close();
+  return 0;
+}
+
+function greeting({ url, app }: Server, { restPrefix }: ServeSettings): string {
+  const shown = url.replace('0.0.0.0', 'localhost').replace('[::]', 'localhost');
+  const tasks = app.directory.all();
+  const example = tasks.find((task) => task.name === 'csv-parser') ?? tasks[0];
+  const input = example?.name === 'csv-parser' ? '{"csv":"name,age\\nAda,36"}' : '{}';
+  const lines = [
+    '',
+    `  Ratchet is ready: ${shown}`,
+    `    health   ${shown}/health`,
+    `    tasks    ${shown}${restPrefix}/tasks (${tasks.length} loaded)`,
+    `    events   ${shown}${restPrefix}/events`,
+  ];
+  if (example === undefined)
+    return [...lines, '', '  No tasks yet: put some below ./tasks, or create one over REST.', ''].join('\n');
+  const body = JSON.stringify({ task_id: example.name, input: JSON.parse(input) });
+  return [
+    ...lines,
+    '',
+    '  Try it:',
+    `    curl -s ${shown}${restPrefix}/tasks/execute -H 'content-type: application/json' \\`,
+    `      -d '${body}'`,
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,26 @@
+/** Health for load balancers and people: quick and open at `/health`, with every part below the prefix. */
+import type { FastifyInstance } from 'fastify';
+
+export interface HealthOptions {
+  readonly prefix: string;
+  readonly version: string;
+}
+
+/** `read` tells the state of all parts; its failure is told as unhealthy, never as an error page. */
+export function addHealth(
+  http: FastifyInstance,
+  read: () => Promise<{ readonly status: 'ok' | 'degraded' } & object>,
+  { prefix, version }: HealthOptions,
+): void {
+  const startedAt = process.uptime();
+  const base = () => ({ version, uptime_seconds: Math.round(process.uptime() - startedAt), node: process.version });
+  const look = async (): Promise<{ readonly status: string } & object> => read().catch(() => ({ status: 'unhealthy' }));
+  http.get('/health', async (_request, reply) => {
+    const { status } = await look();
+    return reply.code(status === 'unhealthy' ? 503 : 200).send({ status, ...base() });
+  });
+  http.get(`${prefix}/health`, async (_request, reply) => {
+    const health = await look();
+    return reply.code(health.status === 'unhealthy' ? 503 : 200).send({ ...base(), ...health });
+  });
+}

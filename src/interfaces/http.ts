@@ -1,0 +1,92 @@
+/** The HTTP listener: who calls, how large, under which correlation id; errors as problem details; health. */
+import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify';
+import { LOCAL_ADMIN, type Principal } from '../domain/access.ts';
+import { type ErrorCode, RatchetError } from '../domain/errors.ts';
+import { problemOf, retryAfterOf } from './errors.ts';
+
+export interface HttpOptions {
+  readonly logger: FastifyBaseLogger;
+  readonly maxRequestBytes: number;
+  readonly requestTimeoutMs: number;
+  readonly keepAliveMs: number;
+  readonly newId: () => string;
+}
+
+/** Codes for what fastify itself refuses. */
+const FRAMEWORK: Readonly<Record<string, ErrorCode>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'payload_too_large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'invalid_json',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'invalid_request',
+  FST_ERR_BAD_URL: 'invalid_request',
+};
+
+/** @returns a listener with no routes yet. */
+export function createHttp(options: HttpOptions): FastifyInstance {
+  const http = fastify({
+    loggerInstance: options.logger,
+    disableRequestLogging: true,
+    bodyLimit: options.maxRequestBytes,
+    requestTimeout: options.requestTimeoutMs,
+    keepAliveTimeout: options.keepAliveMs,
+    forceCloseConnections: true,
+    genReqId: (request) => correlationId(request.headers['x-correlation-id']) ?? options.newId(),
+    routerOptions: { maxParamLength: 512 },
+  });
+  acceptJson(http);
+  http.addHook('onSend', async (request, reply) => {
+    reply.header('x-correlation-id', request.id).header('x-content-type-options', 'nosniff');
+  });
+  http.setNotFoundHandler((request) => {
+    throw new RatchetError('not_found', `there is nothing at ${request.method} ${request.url.split('?')[0]}`);
+  });
+  http.setErrorHandler((error, request, reply) => {
+    const known = ours(error);
+    const problem = problemOf(known, request.id);
+    if (problem.code === 'internal') request.log.error({ err: error, correlationId: request.id }, 'unexpected error');
+    const seconds = retryAfterOf(known);
+    if (seconds !== null) reply.header('retry-after', String(seconds));
+    reply.code(problem.status).type('application/problem+json').send(problem);
+  });
+  return http;
+}
+
+/** An empty body is no input; a body must be an object, without keys that reach prototypes. */
+function acceptJson(http: FastifyInstance): void {
+  const parse = http.getDefaultJsonParser('error', 'error');
+  http.removeAllContentTypeParsers();
+  http.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body.length === 0) return done(null, {});
+    parse(request, typeof body === 'string' ? body : body.toString('utf8'), (error, value) => {
+      if (error === null) return done(null, value);
+      done(new RatchetError('invalid_json', `the body is not JSON that can be taken: ${error.message}`));
+    });
+  });
+}
+
+function ours(error: unknown): unknown {
+  if (error instanceof RatchetError || !(error instanceof Error) || !('code' in error)) return error;
+  const code = typeof error.code === 'string' ? FRAMEWORK[error.code] : undefined;
+  return code === undefined ? error : new RatchetError(code, error.message, { cause: error });
+}
+
+function correlationId(header: string | string[] | undefined): string | null {
+  return typeof header === 'string' && /^[\w.:-]{1,128}$/.test(header) ? header : null;
+}
+
+const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|::1|::ffff:127(?:\.\d{1,3}){3})$/;
+const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i;
+const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'] as const;
+
+/**
+ * Who calls. A request from this machine, for this machine, that no proxy handed on, acts as local admin; the check of the
+ * Host header keeps web pages from borrowing that right through a name of their own (DNS rebinding).
+ * Fails with `unauthenticated` for all others.
+ */
+export function principalOf(request: FastifyRequest): Principal {
+  const isLocal = LOOPBACK.test(request.socket.remoteAddress ?? '') && LOOPBACK_HOST.test(request.headers.host ?? '');
+  const isForwarded = FORWARDED.some((name) => request.headers[name] !== undefined);
+  const isForeignPage = request.headers['sec-fetch-site'] === 'cross-site';
+  if (isLocal && !isForwarded && !isForeignPage) return LOCAL_ADMIN;
+  throw new RatchetError('unauthenticated', 'only requests from this machine are accepted without a key');
+}

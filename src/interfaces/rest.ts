@@ -1,0 +1,132 @@
+/** Operations as REST routes: path and query parameters and the body are one input; answers tell how far the log is. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { eventFilter, eventFilterInput, shownEvent } from '../../queries/event.ts';
+import { authorize } from '../domain/access.ts';
+import { RatchetError } from '../domain/errors.ts';
+import { START } from '../domain/event.ts';
+import { principalOf } from './http.ts';
+import { type Caller, type Core, OPERATIONS, type Operation } from './operations.ts';
+import { type Route, ROUTES } from './surfaces.ts';
+
+/** Adds all routes below `prefix`. */
+export function addRest(http: FastifyInstance, core: Core, prefix: string): void {
+  const byName = new Map(OPERATIONS.map((operation) => [operation.name, operation]));
+  for (const route of ROUTES) {
+    const operation = byName.get(route.operation);
+    if (operation === undefined) throw new Error(`route ${route.path} names no operation`);
+    const paths = route.bare === true ? [`${prefix}${route.path}`, route.path] : [`${prefix}${route.path}`];
+    for (const url of paths) {
+      http.route({
+        method: route.method,
+        url,
+        handler: (request, reply) =>
+          route.operation === 'list_events' && wantsStream(request)
+            ? streamEvents(core, request, reply)
+            : answer(core, { route, operation }, request, reply),
+      });
+    }
+  }
+}
+
+async function answer(
+  core: Core,
+  { route, operation }: { route: Route; operation: Operation },
+  request: FastifyRequest,
+  reply: FastifyReply,
+) {
+  const { min_position, ...query } = record(request.query);
+  const caller = callerOf(request, min_position);
+  const body = route.method === 'GET' || route.method === 'DELETE' ? query : { ...query, ...object(request.body) };
+  const result = await operation.run(core, { ...body, ...record(request.params) }, caller);
+  const position = record(result)['position'];
+  if (typeof position === 'string') reply.header('x-ratchet-position', position);
+  const stillRuns = route.operation === 'execute_task' && record(result)['status'] === 'running';
+  return reply.code(stillRuns ? 202 : route.status).send(result);
+}
+
+function callerOf(request: FastifyRequest, minPosition: unknown): Caller {
+  const header = (name: string): string | null => {
+    const value = request.headers[name];
+    return typeof value === 'string' ? value : null;
+  };
+  const key = header('idempotency-key');
+  if (key !== null && key.length > 256) {
+    throw new RatchetError('invalid_request', 'idempotency-key: at most 256 characters', {
+      details: { field: 'idempotency-key' },
+    });
+  }
+  const wanted = typeof minPosition === 'string' ? minPosition : header('x-min-position');
+  return {
+    principal: principalOf(request),
+    source: { kind: 'rest', sessionId: null, clientInfo: header('user-agent')?.slice(0, 256) ?? null },
+    idempotencyKey: key,
+    traceparent: header('traceparent')?.slice(0, 256) ?? null,
+    minPosition: wanted?.slice(0, 64) ?? START,
+  };
+}
+
+function record(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? { ...value } : {};
+}
+
+function object(body: unknown): Record<string, unknown> {
+  if (body === undefined || body === null) return {};
+  if (typeof body === 'object' && !Array.isArray(body)) return { ...body };
+  throw new RatchetError(
+    'invalid_request',
+    `(body): an object is expected, ${Array.isArray(body) ? 'a list' : typeof body} came`,
+  );
+}
+
+function wantsStream(request: FastifyRequest): boolean {
+  return request.headers.accept?.includes('text/event-stream') === true;
+}
+
+const streamInput = z.strictObject({
+  ...eventFilterInput,
+  after: z.string().max(64).optional().describe('Position to go on after; the head when left out.'),
+});
+
+const HEARTBEAT_MS = 15_000;
+
+/** Server-sent events: the id of each is its position, so that a client that reconnects misses nothing. */
+async function streamEvents(core: Core, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  authorize(principalOf(request), 'read_traces', 'list_events');
+  const parsed = streamInput.safeParse(record(request.query));
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new RatchetError('invalid_request', `${issue?.path.join('.')}: ${issue?.message}`);
+  }
+  const { store } = core.query;
+  const lastId = request.headers['last-event-id'];
+  const after = typeof lastId === 'string' ? lastId : (parsed.data.after ?? (await store.head()));
+  const gone = new AbortController();
+  request.raw.on('close', () => gone.abort());
+  reply.hijack();
+  const { raw } = reply;
+  raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
+  raw.write(': connected\n\n');
+  const heartbeat = setInterval(() => raw.write(': alive\n\n'), HEARTBEAT_MS);
+  try {
+    for await (const page of store.subscribe(after, eventFilter(parsed.data), gone.signal)) {
+      for (const event of page.events) {
+        const text = `id: ${event.position}\nevent: ${event.type}\ndata: ${JSON.stringify(shownEvent(event))}\n\n`;
+        if (!raw.write(text)) await drained(raw, gone.signal);
+      }
+    }
+  } catch (error) {
+    if (!gone.signal.aborted) request.log.error({ err: error }, 'event stream broke off');
+  } finally {
+    clearInterval(heartbeat);
+    raw.end();
+  }
+  return reply;
+}
+
+function drained(raw: FastifyReply['raw'], signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    raw.once('drain', resolve);
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

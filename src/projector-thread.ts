@@ -1,0 +1,81 @@
+/** The thread that projects, so that folding events never delays an answer. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { openEventStore } from '../infra/event-store/open.ts';
+import { openSqliteReadStore } from '../infra/read-store/sqlite.ts';
+import { PROJECTIONS } from '../projections/index.ts';
+import type { ReadModels } from '../projections/read-models.ts';
+import { ProjectionRunner } from '../projections/runner.ts';
+import { type FromProjector, projectorLock, type ProjectorSettings, type ToProjector } from './projector.ts';
+
+const settings: ProjectorSettings = workerData;
+const FOLLOW_MS = 10;
+const TAKE_OVER_MS = 500;
+
+const tell = (message: FromProjector): void => parentPort?.postMessage(message);
+const stop = new AbortController();
+const events = await openEventStore(settings.eventStoreUrl);
+const rows = openSqliteReadStore<ReadModels>(settings.readStoreFile);
+let runner: ProjectionRunner | null = null;
+
+parentPort?.on('message', (message: ToProjector) => {
+  if (message.type === 'close') return stop.abort();
+  const names = message.names ?? undefined;
+  const rebuilt =
+    runner === null ? Promise.reject(new Error('another process projects: rebuild there')) : runner.rebuild(names);
+  rebuilt.then(
+    () => tell({ type: 'rebuilt', id: message.id, error: null }),
+    (error: unknown) => tell({ type: 'rebuilt', id: message.id, error: String(error) }),
+  );
+});
+
+const lock = (await followUntilLeader()) ?? null;
+if (lock !== null) {
+  try {
+    runner = new ProjectionRunner({ events, rows: rows.projections, db: rows.db }, PROJECTIONS, {
+      onReached: (position) => tell({ type: 'reached', position }),
+      onStatus: (statuses) => tell({ type: 'statuses', statuses }),
+    });
+    await runner.prepare();
+    tell({ type: 'ready' });
+    await runner.run(stop.signal);
+  } catch (error) {
+    tell({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
+  } finally {
+    lock.release();
+  }
+}
+await events.close();
+rows.close();
+parentPort?.close();
+
+/** While another process projects, tells how far it is; answers with the lock once that process has gone, null at close. */
+async function followUntilLeader(): Promise<ReturnType<typeof projectorLock>> {
+  let isReady = false;
+  let triedAt = 0;
+  while (!stop.signal.aborted) {
+    if (Date.now() - triedAt >= TAKE_OVER_MS) {
+      const taken = projectorLock(settings.readStoreFile);
+      if (taken !== null) return taken;
+      triedAt = Date.now();
+    }
+    const checkpoints = await rows.projections.checkpoints();
+    const positions = checkpoints.map((checkpoint) => checkpoint.position).sort();
+    tell({
+      type: 'statuses',
+      statuses: checkpoints.map(({ name, version, position, status, error }) => ({
+        name,
+        version,
+        position,
+        status,
+        error,
+      })),
+    });
+    if (checkpoints.length === PROJECTIONS.length && positions[0] !== undefined) {
+      tell({ type: 'reached', position: positions[0] });
+      if (!isReady) tell({ type: 'ready' });
+      isReady = true;
+    }
+    await new Promise((resolve) => setTimeout(resolve, FOLLOW_MS));
+  }
+  return null;
+}
