@@ -3,6 +3,7 @@ import { Channel } from './channel.ts';
 import { ContextFactory } from './context.ts';
 import { Execution } from './execution.ts';
 import { hardenIntrinsics } from './harden.ts';
+import { clearLeftovers } from './leftovers.ts';
 import type { StartMessage, ToChild } from './protocol.ts';
 
 const channel = new Channel();
@@ -46,6 +47,7 @@ channel.write('{"type":"ready"}');
 for (;;) {
   contexts.prepare();
   await loopTurn();
+  clearLeftovers();
   const message = read();
   if (message.type === 'start') execute(message);
 }

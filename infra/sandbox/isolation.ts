@@ -43,6 +43,8 @@ export interface StartOptions {
   readonly dataKb: number | null;
   /** The file to run; only a test runs another than the child. */
   readonly entry: string;
+  /** Arguments for that file. */
+  readonly parts?: readonly string[];
 }
 
 /** @returns the path of the child: beside this module in the source, a bundle beside the main bundle when published. */
@@ -54,7 +56,7 @@ export function childEntry(): string {
 
 /** @returns the program and its arguments. */
 export function startCommand(options: StartOptions): readonly [string, readonly string[]] {
-  const node = [process.execPath, ...nodeFlags(options), options.entry];
+  const node = [process.execPath, ...nodeFlags(options), options.entry, ...(options.parts ?? [])];
   if (process.platform === 'win32') return [process.execPath, node.slice(1)];
   const limits = [`ulimit -c 0; ulimit -t ${CPU_SECONDS}`];
   if (options.dataKb !== null) limits.push(`ulimit -d ${options.dataKb}`);

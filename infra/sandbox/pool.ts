@@ -2,15 +2,15 @@
 import { RatchetError } from '../../src/domain/errors.ts';
 import type { IsolationLevel, PreparedCode, Sandbox, SandboxLimits, SandboxSession } from '../../src/ports/sandbox.ts';
 import { childEntry, type StartWay, startWays } from './isolation.ts';
-import { calibrate, type MemoryLimit } from './memory-limit.ts';
+import { firstLimit, type MemoryLimit, measuredLimit, mostResidentMb, NO_LIMIT, residentMb } from './memory-limit.ts';
 import { prepareCode } from './prepare.ts';
 import { ProcessSession } from './session.ts';
-import { TaskProcess } from './task-process.ts';
+import { outOfMemory, TaskProcess } from './task-process.ts';
 
 export interface SandboxOptions {
   /** Most processes at a time. */
   readonly size: number;
-  /** Processes kept ready. Default 2, at most `size`. */
+  /** Processes kept even when there is nothing to do. Default 2, at most `size`. */
   readonly warm?: number;
   /** Memory class of the processes kept ready, MiB. Default 128. */
   readonly warmMemoryMb?: number;
@@ -24,6 +24,7 @@ export interface SandboxOptions {
 
 const MEMORY_CLASSES = [64, 128, 256, 1024] as const;
 const MAX_FAILED_STARTS = 3;
+const WATCH_MS = 100;
 
 function memoryClass(memoryMb: number): number {
   return MEMORY_CLASSES.find((known) => known >= memoryMb) ?? 1024;
@@ -37,15 +38,22 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
   const settings = withDefaults(options);
   let reason: unknown;
   for (const way of startWays(process.getuid?.() === 0)) {
-    const first = new TaskProcess({ way, heapMb: settings.warmMemoryMb, dataKb: null, entry: childEntry() });
-    try {
-      await first.ready(settings.startTimeoutMs);
-      return new ProcessPool(settings, way, await calibrate(first), first);
-    } catch (error) {
-      reason = error;
+    for (const limit of new Set([firstLimit(), NO_LIMIT])) {
+      const first = startProcess(way, settings.warmMemoryMb, limit);
+      try {
+        await first.ready(settings.startTimeoutMs);
+        const measured = limit === NO_LIMIT ? NO_LIMIT : await measuredLimit(first.pid);
+        return new ProcessPool(settings, way, measured, first);
+      } catch (error) {
+        reason = error;
+      }
     }
   }
   throw new RatchetError('sandbox_crashed', 'no process for tasks can be started on this system', { cause: reason });
+}
+
+function startProcess(way: StartWay, heapMb: number, limit: MemoryLimit): TaskProcess {
+  return new TaskProcess({ way, heapMb, dataKb: limit(heapMb), entry: childEntry() });
 }
 
 type Settings = Required<SandboxOptions>;
@@ -75,6 +83,7 @@ class ProcessPool implements Sandbox {
   readonly #all = new Set<TaskProcess>();
   readonly #starting = new Map<TaskProcess, number>();
   readonly #sweep: NodeJS.Timeout;
+  readonly #watch: NodeJS.Timeout | undefined;
   #idle: TaskProcess[] = [];
   #waiters: Waiter[] = [];
   #failedStarts = 0;
@@ -86,6 +95,7 @@ class ProcessPool implements Sandbox {
     this.#limit = limit;
     this.isolation = way.level;
     this.#sweep = setInterval(() => this.#endOldIdle(), Math.max(10, settings.idleMs / 2)).unref();
+    if (limit === NO_LIMIT) this.#watch = setInterval(() => void this.#endLarge(), WATCH_MS).unref();
     this.#adopt(first);
     this.#free(first);
   }
@@ -111,6 +121,7 @@ class ProcessPool implements Sandbox {
     if (this.#closed) return;
     this.#closed = true;
     clearInterval(this.#sweep);
+    clearInterval(this.#watch);
     for (const waiter of this.#waiters) waiter.reject(closedError());
     this.#waiters = [];
     const ended = [...this.#all].map((process) => process.exited);
@@ -178,10 +189,8 @@ class ProcessPool implements Sandbox {
       else return;
     }
     const { warm, warmMemoryMb, size } = this.#settings;
-    const ready = this.#idle.filter((process) => process.heapMb === warmMemoryMb).length;
-    const coming = underWay.filter((heapMb) => heapMb === warmMemoryMb).length;
-    for (let missing = warm - ready - coming; missing > 0 && this.#all.size < size; missing--)
-      this.#begin(warmMemoryMb);
+    const alive = [...this.#all].filter((process) => process.heapMb === warmMemoryMb).length;
+    for (let missing = warm - alive; missing > 0 && this.#all.size < size; missing--) this.#begin(warmMemoryMb);
   }
 
   /** @returns true when one more process may be started, after ending an idle one if need be. */
@@ -195,12 +204,7 @@ class ProcessPool implements Sandbox {
   }
 
   #begin(heapMb: number): void {
-    const process = new TaskProcess({
-      way: this.#way,
-      heapMb,
-      dataKb: this.#limit.dataKb(heapMb),
-      entry: childEntry(),
-    });
+    const process = startProcess(this.#way, heapMb, this.#limit);
     this.#starting.set(process, heapMb);
     this.#adopt(process);
     process.ready(this.#settings.startTimeoutMs).then(
@@ -219,6 +223,15 @@ class ProcessPool implements Sandbox {
     if (this.#failedStarts < MAX_FAILED_STARTS) return;
     for (const waiter of this.#waiters) waiter.reject(error);
     this.#waiters = [];
+  }
+
+  /** Stands in where the system sets no limit on memory outside the heap. */
+  async #endLarge(): Promise<void> {
+    for (const process of this.#all) {
+      if (process.pid === undefined || this.#idle.includes(process)) continue;
+      const resident = await residentMb(process.pid);
+      if (resident > mostResidentMb(process.heapMb)) process.kill(outOfMemory(process.heapMb));
+    }
   }
 
   #endOldIdle(): void {

@@ -30,6 +30,8 @@ class Headers {
     if (init === undefined || init === null) return;
     if (init instanceof Headers) {
       for (let i = 0; i < init.#pairs.length; i++) this.#add(init.#pairs[i][0], init.#pairs[i][1]);
+    } else if (core.isArray(init)) {
+      for (let i = 0; i < init.length; i++) this.append(init[i][0], init[i][1]);
     } else if (typeof init[Symbol.iterator] === 'function') {
       for (const pair of init) {
         const [name, value] = pair;
@@ -232,7 +234,7 @@ const fetchLater = async (resource, init = {}) => {
   if (signal?.aborted) throw signal.reason;
   const shape = httpRequest(method, url, pairsOf(request.headers), peek(request), timeoutOf(init?.timeout), redirect);
   const promise = core.promiseStep('http', method + ' ' + bare(url), shape, toResponse);
-  return signal ? aborting(promise, signal) : promise;
+  return await (signal ? aborting(promise, signal) : promise);
 };
 
 const isJsonType = (type) => is(/[/+]json\b/i, type);

@@ -80,16 +80,8 @@ const enterSpan = (name, fn, attributes) => {
   op('closeSpan', number, true);
   return result;
 };
-const inStyle = (enter, parts) => {
-  if (core.isBlocking()) return apply(enter, undefined, parts);
-  return new Promise((resolve, reject) => {
-    try {
-      resolve(apply(enter, undefined, parts));
-    } catch (error) {
-      reject(error);
-    }
-  });
-};
+const later = async (enter, parts) => await apply(enter, undefined, parts);
+const inStyle = (enter, parts) => (core.isBlocking() ? apply(enter, undefined, parts) : later(enter, parts));
 
 const progress = (first, second) => {
   const report = isObject(first) ? first : { __proto__: null, progress: first, message: second };

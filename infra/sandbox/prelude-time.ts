@@ -46,7 +46,7 @@ export const TIME_MODULE = String.raw`(function (core) {
 const { apply, define, hide, now, op, Object } = core;
 const { WeakMap } = core.global;
 
-const { Intl, Temporal } = core;
+const { Intl } = core;
 const Format = Intl.DateTimeFormat;
 const getter = Object.getOwnPropertyDescriptor(Format.prototype, 'format').get;
 const bound = new WeakMap();
@@ -70,24 +70,44 @@ hide(Format.prototype, 'formatToParts', function formatToParts(date) {
   return apply(toParts, this, [date === undefined ? now() : date]);
 });
 
-if (Temporal !== undefined) {
-  const { Instant, Now } = Temporal;
+let temporal;
+const makeTemporal = () => {
+  const epoch = new core.RealDate(0).toTemporalInstant();
+  const Instant = epoch.constructor;
+  const zonedEpoch = epoch.toZonedDateTimeISO('UTC');
+  const dateEpoch = zonedEpoch.toPlainDate();
+  const zoned = zonedEpoch.constructor.prototype;
   const fromMilliseconds = Instant.fromEpochMilliseconds, toZone = Instant.prototype.toZonedDateTimeISO;
-  const zoned = Temporal.ZonedDateTime.prototype;
   const toDate = zoned.toPlainDate, toTime = zoned.toPlainTime, toDateTime = zoned.toPlainDateTime;
   const instant = () => apply(fromMilliseconds, Instant, [now()]);
   const at = (zone) => apply(toZone, instant(), [zone === undefined ? 'UTC' : zone]);
-  hide(Now, 'instant', () => instant());
-  hide(Now, 'timeZoneId', () => 'UTC');
-  hide(Now, 'zonedDateTimeISO', (zone) => at(zone));
-  hide(Now, 'plainDateISO', (zone) => apply(toDate, at(zone), []));
-  hide(Now, 'plainTimeISO', (zone) => apply(toTime, at(zone), []));
-  hide(Now, 'plainDateTimeISO', (zone) => apply(toDateTime, at(zone), []));
-}
+  const Now = {};
+  tag(Now, 'Temporal.Now');
+  hide(Now, 'timeZoneId', function timeZoneId() { return 'UTC'; });
+  hide(Now, 'instant', function () { return instant(); });
+  hide(Now, 'zonedDateTimeISO', function zonedDateTimeISO(zone) { return at(zone); });
+  hide(Now, 'plainDateISO', function plainDateISO(zone) { return apply(toDate, at(zone), []); });
+  hide(Now, 'plainTimeISO', function plainTimeISO(zone) { return apply(toTime, at(zone), []); });
+  hide(Now, 'plainDateTimeISO', function plainDateTimeISO(zone) { return apply(toDateTime, at(zone), []); });
+  const Temporal = {};
+  tag(Temporal, 'Temporal');
+  hide(Temporal, 'Now', Now);
+  hide(Temporal, 'Instant', Instant);
+  hide(Temporal, 'ZonedDateTime', zonedEpoch.constructor);
+  hide(Temporal, 'PlainDate', dateEpoch.constructor);
+  hide(Temporal, 'PlainTime', zonedEpoch.toPlainTime().constructor);
+  hide(Temporal, 'PlainDateTime', zonedEpoch.toPlainDateTime().constructor);
+  hide(Temporal, 'PlainYearMonth', dateEpoch.toPlainYearMonth().constructor);
+  hide(Temporal, 'PlainMonthDay', dateEpoch.toPlainMonthDay().constructor);
+  hide(Temporal, 'Duration', epoch.since(epoch).constructor);
+  return Temporal;
+};
+const tag = (target, name) =>
+  define(target, core.global.Symbol.toStringTag, { __proto__: null, value: name, configurable: true });
 
 const origin = op('startedAt');
 const performance = { timeOrigin: origin, now: () => now() - origin, mark() {}, measure() {}, toJSON: () => ({ timeOrigin: origin }) };
-return { __proto__: null, Intl, Temporal, performance };
+return { __proto__: null, Intl, performance, get Temporal() { return (temporal ??= makeTemporal()); } };
 })`;
 
 export const RANDOM_MODULE = String.raw`(function (core) {

@@ -100,7 +100,8 @@ class URL {
 const { part, change } = URL;
 delete URL.part;
 delete URL.change;
-for (const name of PARTS) {
+for (let i = 0; i < PARTS.length; i++) {
+  const name = PARTS[i];
   core.define(URL.prototype, name, {
     __proto__: null, configurable: true, enumerable: true,
     get() { return part(this, name); },

@@ -149,7 +149,8 @@ define(Error, 'prepareStackTrace', { __proto__: null, get() {}, set() {}, config
 
 core.RealDate = RealDate;
 core.Intl = global.Intl;
-core.Temporal = global.Temporal;
+// Reading Temporal would build all of it for each context; deleted unread it costs nothing and is put together on first use.
+delete global.Temporal;
 delete global.WeakRef;
 delete global.FinalizationRegistry;
 delete global.SharedArrayBuffer;

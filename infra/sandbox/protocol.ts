@@ -55,12 +55,20 @@ const HEADER_BYTES = 4;
 
 /** @returns the message with its length in front: four bytes, little end first. */
 export function frame(json: string): Buffer {
-  const length = Buffer.byteLength(json);
-  const bytes = Buffer.allocUnsafe(HEADER_BYTES + length);
-  bytes.writeUInt32LE(length, 0);
-  bytes.write(json, HEADER_BYTES, length, 'utf8');
-  return bytes;
+  return frameInto(EMPTY, json).buffer;
 }
+
+/** Frames into `target` when the message fits, else into a new buffer of its exact size. */
+export function frameInto(target: Buffer, json: string): { readonly buffer: Buffer; readonly length: number } {
+  const body = Buffer.byteLength(json);
+  const length = HEADER_BYTES + body;
+  const buffer = target.length >= length ? target : Buffer.allocUnsafe(length);
+  buffer.writeUInt32LE(body, 0);
+  buffer.write(json, HEADER_BYTES, body, 'utf8');
+  return { buffer, length };
+}
+
+const EMPTY = Buffer.alloc(0);
 
 /** Cuts a stream of bytes into messages. */
 export class FrameReader {

@@ -21,8 +21,10 @@ function header(error: unknown): string {
 function format(error: unknown, frames: readonly NodeJS.CallSite[]): string {
   try {
     let text = header(error);
-    for (const frame of frames) {
-      if (frame.getFileName() === shown) text += `\n    at ${String(frame)}`;
+    // By index: the list belongs to the context, whose iterators may have been changed.
+    for (let index = 0; index < frames.length; index += 1) {
+      const frame = frames[index];
+      if (frame?.getFileName() === shown) text += `\n    at ${String(frame)}`;
     }
     return text;
   } catch {

@@ -157,14 +157,17 @@ export class TaskProcess {
   }
 
   #reason(code: number | null, signal: NodeJS.Signals | null): RatchetError {
-    if (OUT_OF_MEMORY.test(this.#stderr)) {
-      return new RatchetError('memory_limit_exceeded', `the task used more than its ${this.heapMb} MiB of memory`, {
-        details: { limitMb: this.heapMb },
-      });
-    }
+    if (OUT_OF_MEMORY.test(this.#stderr)) return outOfMemory(this.heapMb);
     if (signal === 'SIGXCPU') return crashed('it used up its processor time');
     return crashed(signal === null ? `it ended with code ${code}` : `it ended by ${signal}`, this.#stderr);
   }
+}
+
+/** @returns the error of a task that used more than its class of memory. */
+export function outOfMemory(limitMb: number): RatchetError {
+  return new RatchetError('memory_limit_exceeded', `the task used more than its ${limitMb} MiB of memory`, {
+    details: { limitMb },
+  });
 }
 
 function crashed(reason: string, stderr = ''): RatchetError {
