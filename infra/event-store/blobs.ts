@@ -78,13 +78,21 @@ function wholeCharacters(text: string, start: number, end: number): string {
 }
 
 function chunkOf(payload: string, sha256: string): { readonly chunks: number; readonly text: string } {
-  const chunk: unknown = JSON.parse(payload);
+  const chunk = parsed(payload, sha256);
   if (typeof chunk !== 'object' || chunk === null || !('chunks' in chunk) || !('text' in chunk)) throw corrupt(sha256);
   const { chunks, text } = chunk;
   if (typeof chunks !== 'number' || typeof text !== 'string') throw corrupt(sha256);
   return { chunks, text };
 }
 
-function corrupt(sha256: string): RatchetError {
-  return new RatchetError('store_corrupt', `blob ${sha256} is not what was stored`, { details: { sha256 } });
+function parsed(payload: string, sha256: string): unknown {
+  try {
+    return JSON.parse(payload);
+  } catch (error) {
+    throw corrupt(sha256, error);
+  }
+}
+
+function corrupt(sha256: string, cause?: unknown): RatchetError {
+  return new RatchetError('store_corrupt', `blob ${sha256} is not what was stored`, { details: { sha256 }, cause });
 }

@@ -42,6 +42,11 @@ const SCHEMA = `
     BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
   CREATE TRIGGER events_are_never_deleted BEFORE DELETE ON events
     BEGIN SELECT RAISE(ABORT, 'events are never deleted'); END;
+  CREATE TRIGGER events_are_never_replaced BEFORE INSERT ON events
+    WHEN EXISTS (SELECT 1 FROM events WHERE position = NEW.position)
+      OR EXISTS (SELECT 1 FROM events WHERE event_id = NEW.event_id)
+      OR EXISTS (SELECT 1 FROM events WHERE stream = NEW.stream AND version = NEW.version)
+    BEGIN SELECT RAISE(ABORT, 'events are never replaced'); END;
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
@@ -63,7 +68,8 @@ export function openWriter(path: string, options: FileOptions = {}): DatabaseSyn
     return prepared(db, path, () => {
       db.exec('PRAGMA journal_mode = WAL');
       db.exec('PRAGMA synchronous = FULL');
-      db.exec('PRAGMA wal_autocheckpoint = 4000');
+      // Not within a commit, where appends would wait for it: see SqliteAppender.checkpoint.
+      db.exec('PRAGMA wal_autocheckpoint = 0');
       db.exec('PRAGMA cache_size = -65536');
       db.exec('PRAGMA trusted_schema = OFF');
       createSchema(db, path);

@@ -10,6 +10,14 @@ import { type FromWriter, packOutcomes, plainError, type ToWriter, unpack, type 
 
 const GROUP_EVENTS = 500;
 const GROUP_CHARACTERS = 4 * 1024 * 1024;
+/**
+ * Pages of the write-ahead log after which it is moved into the file: early while nobody waits, which keeps each move
+ * short, and late under load, where a page that changed often is then moved once.
+ */
+const CHECKPOINT_WHEN_IDLE = 1000;
+const CHECKPOINT_WHEN_BUSY = 6000;
+/** So long without an append is idle. */
+const IDLE_MS = 3;
 /** How long others may take the lock after our commit, while there are others. */
 const RIVALS_TURN_MS = 1;
 
@@ -19,6 +27,7 @@ function run(port: NonNullable<typeof parentPort>, { path, maxPages, lockTimeout
   const queue: AppendRequest[] = [];
   let scheduled = false;
   let closing = false;
+  let idle: NodeJS.Timeout | undefined;
 
   function schedule(): void {
     if (scheduled) return;
@@ -31,10 +40,11 @@ function run(port: NonNullable<typeof parentPort>, { path, maxPages, lockTimeout
     const group = nextGroup(queue);
     if (group.length > 0) {
       tell(port, { kind: 'done', outcomes: packOutcomes(appender.appendAll(group)) });
+      appender.checkpoint(CHECKPOINT_WHEN_BUSY);
       if (appender.hasRivals) pause(RIVALS_TURN_MS);
-    }
-    if (queue.length > 0) schedule();
-    else if (closing) close();
+      schedule();
+    } else if (closing) close();
+    else idle = setTimeout(() => appender.checkpoint(CHECKPOINT_WHEN_IDLE), IDLE_MS);
   }
 
   function close(): void {
@@ -43,6 +53,7 @@ function run(port: NonNullable<typeof parentPort>, { path, maxPages, lockTimeout
   }
 
   port.on('message', (message: ToWriter) => {
+    clearTimeout(idle);
     if (message.kind === 'close') closing = true;
     else queue.push(...unpack(message.appends));
     schedule();
