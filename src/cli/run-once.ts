@@ -27,6 +27,7 @@ const CALLER: Caller = {
   idempotencyKey: null,
   traceparent: null,
   minPosition: START,
+  seen: START,
 };
 
 interface Answer {
@@ -85,7 +86,7 @@ async function execute(app: App, taskId: string, input: Json, output: Output): P
   let answer = first;
   while (answer.status === 'running') {
     const end = await app.core.awaitEnd(first.execution_id, 60_000, false);
-    if (end !== null) answer = { ...first, ...(await toldEnd(app.core, end)) };
+    if (end !== null) answer = { ...first, ...(await toldEnd(app.core, end.event)) };
   }
   stop.abort();
   await watching;

@@ -37,7 +37,11 @@ export interface Core {
   readonly progress: ProjectionProgress;
   readonly wait: { readonly defaultSeconds: number; readonly maxSeconds: number };
   /** Waits for the end of an execution; null when it takes longer. One that was created just now can not have ended before. */
-  awaitEnd(executionId: string, ms: number, createdNow: boolean): Promise<TerminalEvent | null>;
+  awaitEnd(
+    executionId: string,
+    ms: number,
+    createdNow: boolean,
+  ): Promise<{ readonly event: TerminalEvent; readonly position: Position } | null>;
   replay(executionId: string, attempt: number | undefined): Promise<ReplayResult>;
   projections: { statuses(): readonly unknown[]; rebuild(names: readonly string[] | undefined): Promise<void> };
 }
@@ -51,6 +55,8 @@ export interface Caller {
   readonly traceparent: string | null;
   /** Answers must include everything up to this position. */
   readonly minPosition: Position;
+  /** The last position that this surface has told: readers see what they wrote, unless the read models are far behind. */
+  readonly seen: Position;
 }
 
 export interface Operation {
@@ -90,6 +96,8 @@ function parse<Input>(form: z.ZodType<Input>, input: unknown): Input {
 
 /** How long a query waits for the read models to reach the position it asked for. */
 const REACH_MS = 10_000;
+/** How long it waits for what was merely told on the same surface. */
+const SEEN_MS = 500;
 /** A row that was just written may not be there yet: one that is not found is looked for once more at the head. */
 const NOT_FOUND = ['execution_not_found', 'task_not_found', 'not_found'] as const;
 
@@ -99,6 +107,7 @@ function query<Input, Output>({ read, ...definition }: Query<Input, Output>): Op
     kind: 'query',
     run: async (core, input, caller) => {
       if (caller.minPosition !== START) await core.progress.reach(caller.minPosition, REACH_MS);
+      else await core.progress.reach(caller.seen, SEEN_MS).catch(() => undefined);
       try {
         return await read(core.query, input);
       } catch (error) {
@@ -153,7 +162,7 @@ async function execute(core: Core, { wait_seconds, ...input }: z.infer<typeof ex
     const poll = { tool: 'get_execution_status', url: `/api/v1/executions/${requested.executionId}`, after_seconds: 2 };
     return { ...base, status: 'running', output: null, duration_ms: null, error: null, poll };
   }
-  return { ...base, ...(await toldEnd(core, end)) };
+  return { ...base, position: end.position, ...(await toldEnd(core, end.event)) };
 }
 
 /** @returns the end of an execution as answers tell it. */

@@ -4,13 +4,14 @@ import { z } from 'zod';
 import { eventFilter, eventFilterInput, shownEvent } from '../../queries/event.ts';
 import { authorize } from '../domain/access.ts';
 import { RatchetError } from '../domain/errors.ts';
-import { START } from '../domain/event.ts';
+import { type Position, START } from '../domain/event.ts';
 import { principalOf } from './http.ts';
 import { type Caller, type Core, OPERATIONS, type Operation } from './operations.ts';
 import { type Route, ROUTES } from './surfaces.ts';
 
 /** Adds all routes below `prefix`. */
 export function addRest(http: FastifyInstance, core: Core, prefix: string): void {
+  const seen: Seen = { position: START };
   const byName = new Map(OPERATIONS.map((operation) => [operation.name, operation]));
   for (const route of ROUTES) {
     const operation = byName.get(route.operation);
@@ -23,29 +24,37 @@ export function addRest(http: FastifyInstance, core: Core, prefix: string): void
         handler: (request, reply) =>
           route.operation === 'list_events' && wantsStream(request)
             ? streamEvents(core, request, reply)
-            : answer(core, { route, operation }, request, reply),
+            : answer(core, { route, operation, seen }, request, reply),
       });
     }
   }
 }
 
+/** The highest position in any answer of this listener so far. */
+interface Seen {
+  position: Position;
+}
+
 async function answer(
   core: Core,
-  { route, operation }: { route: Route; operation: Operation },
+  { route, operation, seen }: { route: Route; operation: Operation; seen: Seen },
   request: FastifyRequest,
   reply: FastifyReply,
 ) {
   const { min_position, ...query } = record(request.query);
-  const caller = callerOf(request, min_position);
+  const caller = { ...callerOf(request, min_position), seen: seen.position };
   const body = route.method === 'GET' || route.method === 'DELETE' ? query : { ...query, ...object(request.body) };
   const result = await operation.run(core, { ...body, ...record(request.params) }, caller);
   const position = record(result)['position'];
-  if (typeof position === 'string') reply.header('x-ratchet-position', position);
+  if (typeof position === 'string' && operation.kind === 'command') {
+    reply.header('x-ratchet-position', position);
+    if (position > seen.position) seen.position = position;
+  }
   const stillRuns = route.operation === 'execute_task' && record(result)['status'] === 'running';
   return reply.code(stillRuns ? 202 : route.status).send(result);
 }
 
-function callerOf(request: FastifyRequest, minPosition: unknown): Caller {
+function callerOf(request: FastifyRequest, minPosition: unknown): Omit<Caller, 'seen'> {
   const header = (name: string): string | null => {
     const value = request.headers[name];
     return typeof value === 'string' ? value : null;

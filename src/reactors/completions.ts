@@ -1,17 +1,23 @@
 /** Tells those who wait when an execution has ended, whichever process ran it. */
 import { decode } from '../domain/history.ts';
-import { idOf, type StoredEvent } from '../domain/event.ts';
+import { idOf, type Position, type StoredEvent } from '../domain/event.ts';
 import { type ExecutionEvent, TERMINAL_EVENT_TYPES, type TerminalEvent } from '../domain/execution.ts';
 import type { EventStore } from '../ports/event-store.ts';
 
+/** How an execution ended, and the position up to which a reader must be to see it. */
+export interface End {
+  readonly event: TerminalEvent;
+  readonly position: Position;
+}
+
 export interface Awaited {
-  readonly promise: Promise<TerminalEvent>;
+  readonly promise: Promise<End>;
   /** Stops waiting; the promise then stays unsettled. */
   cancel(): void;
 }
 
 interface Waiter {
-  readonly resolve: (terminal: TerminalEvent) => void;
+  readonly resolve: (end: End) => void;
 }
 
 const TERMINAL: ReadonlySet<string> = new Set(TERMINAL_EVENT_TYPES);
@@ -26,7 +32,7 @@ export class Completions {
 
   /** Waits for the end of an execution that has not ended yet; ask {@link look} for one that may have. */
   next(executionId: string, signal?: AbortSignal): Awaited {
-    const { promise, resolve, reject } = Promise.withResolvers<TerminalEvent>();
+    const { promise, resolve, reject } = Promise.withResolvers<End>();
     const waiter = { resolve };
     const waiters = this.#waiters.get(executionId) ?? new Set<Waiter>();
     this.#waiters.set(executionId, waiters.add(waiter));
@@ -46,17 +52,17 @@ export class Completions {
     return { promise, cancel };
   }
 
-  settle(executionId: string, terminal: TerminalEvent): void {
+  settle(executionId: string, end: End): void {
     const waiters = this.#waiters.get(executionId);
     this.#waiters.delete(executionId);
-    for (const waiter of waiters ?? []) waiter.resolve(terminal);
+    for (const waiter of waiters ?? []) waiter.resolve(end);
   }
 
   /** Settles those who wait for an execution that has ended before they asked. */
   async look(stream: string): Promise<void> {
     const events = await this.#store.readStream(stream);
     const last = events.findLast((event) => TERMINAL.has(event.type));
-    if (last !== undefined) this.settle(idOf(stream), terminalOf(last));
+    if (last !== undefined) this.settle(idOf(stream), endOf(last));
   }
 
   /** Follows the log from its head until `signal` aborts, so that ends in other processes are told here too. */
@@ -65,19 +71,19 @@ export class Completions {
     for await (const page of this.#store.subscribe(await this.#store.head(), filter, signal)) {
       for (const event of page.events) {
         const executionId = idOf(event.stream);
-        if (this.#waiters.has(executionId)) this.settle(executionId, terminalOf(event));
+        if (this.#waiters.has(executionId)) this.settle(executionId, endOf(event));
       }
     }
   }
 }
 
-function terminalOf(stored: StoredEvent): TerminalEvent {
+function endOf(stored: StoredEvent): End {
   const event = decode<ExecutionEvent>(stored);
   switch (event.type) {
     case 'ExecutionCompleted':
     case 'ExecutionFailed':
     case 'ExecutionCancelled':
-      return event;
+      return { event, position: stored.position };
     default:
       throw new Error(`${event.type} does not end an execution`);
   }

@@ -1,6 +1,6 @@
 /** One live attempt from claim to recorded end: prepares the sandbox, drives the attempt, decides what its result means. */
 import { isRatchetError, RatchetError } from '../domain/errors.ts';
-import { type Json, streamName } from '../domain/event.ts';
+import { type Json, type Position, streamName } from '../domain/event.ts';
 import {
   type AttemptStart,
   chainRoot,
@@ -93,8 +93,7 @@ class LiveAttempt {
     }, request.options.timeoutMs);
     try {
       const fact = await this.#outcome(recording);
-      await recording.end(fact);
-      this.#tell(fact);
+      this.#tell(fact, await recording.end(fact));
       return fact;
     } finally {
       clearTimeout(deadline);
@@ -192,9 +191,9 @@ class LiveAttempt {
     return Math.max(0, this.#deps.runtime.now() - (state?.attempts[0]?.clock ?? start.clock));
   }
 
-  #tell(fact: AttemptFact): void {
+  #tell(fact: AttemptFact, position: Position): void {
     if (fact.type === 'ExecutionWaiting' || fact.type === 'AttemptFailed') return;
-    this.#deps.completions.settle(this.#claimed.request.executionId, fact);
+    this.#deps.completions.settle(this.#claimed.request.executionId, { event: fact, position });
   }
 
   async #recorded(): Promise<RecordedAttempt> {

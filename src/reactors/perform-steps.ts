@@ -131,7 +131,7 @@ async function subtask(deps: WorldDeps, served: Served, call: OpenCall, signal: 
     throw error;
   });
   if (!requested.created) await deps.completions.look(streamName('execution', executionId));
-  const terminal = await ended.promise;
+  const { event: terminal } = await ended.promise;
   if (terminal.type === 'ExecutionCompleted') return deps.blobs.get(terminal.data.output);
   throw new SubtaskError(errorOf(terminal));
 }

@@ -195,7 +195,8 @@ export class ExecutionRunner implements Dispatcher {
     );
     const after = facts.reduce(execution.evolve, state);
     if (after.status === 'none' || after.end !== null) {
-      if (after.status !== 'none' && after.end !== null) this.#deps.completions.settle(executionId, after.end);
+      if (after.status !== 'none' && after.end !== null)
+        this.#deps.completions.settle(executionId, { event: after.end, position: appended.position });
       return null;
     }
     const task = directory.find(state.request.task.id);

@@ -29,6 +29,7 @@ export const CALLER: Caller = {
   idempotencyKey: null,
   traceparent: null,
   minPosition: START,
+  seen: START,
 };
 
 export interface TestApp extends AsyncDisposable {
@@ -43,10 +44,13 @@ export interface TestApp extends AsyncDisposable {
 
 export async function openTestApp(overrides: Partial<AppSettings> = {}): Promise<TestApp> {
   const app = await openApp({ ...TEST_SETTINGS, ...overrides });
+  let seen = START;
   const call: TestApp['call'] = async (name, input, caller) => {
     const operation = OPERATIONS.find((candidate) => candidate.name === name);
     if (operation === undefined) throw new Error(`there is no operation ${name}`);
-    return (await operation.run(app.core, input, { ...CALLER, ...caller })) as Record<string, unknown>;
+    const answer = (await operation.run(app.core, input, { ...CALLER, seen, ...caller })) as Record<string, unknown>;
+    if (operation.kind === 'command' && typeof answer['position'] === 'string') seen = answer['position'];
+    return answer;
   };
   return {
     app,
