@@ -28,7 +28,7 @@ interface OpenWork {
 }
 
 /** What the execution needs from its process. */
-export interface Surroundings {
+interface Surroundings {
   write(json: string): void;
   /** Waits for the next message; does not return when the server is gone. */
   read(): ToChild;

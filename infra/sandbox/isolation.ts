@@ -34,7 +34,7 @@ export function startWays(root: boolean): readonly StartWay[] {
   return ways;
 }
 
-/** What the start command is made of. */
+/** What the start command is made of. A way that the system refuses ends before it is ready. */
 export interface StartOptions {
   readonly way: StartWay;
   /** Limit of the heap in MiB. */

@@ -2,10 +2,11 @@
 import { PRELUDE } from './prelude.ts';
 import { CONSOLE_MODULE } from './prelude-console.ts';
 import { DESCRIBE_MODULE, ERRORS_MODULE } from './prelude-errors.ts';
+import { CLONE_MODULE, EVENTS_MODULE } from './prelude-events.ts';
 import { HTTP_MODULE } from './prelude-http.ts';
 import { STEPS_MODULE } from './prelude-steps.ts';
 import { RANDOM_MODULE, TIME_MODULE, TIMERS_MODULE } from './prelude-time.ts';
-import { CLONE_MODULE, EVENTS_MODULE, TEXT_MODULE, URL_MODULE } from './prelude-web.ts';
+import { TEXT_MODULE, URL_MODULE } from './prelude-web.ts';
 
 export { PRELUDE };
 

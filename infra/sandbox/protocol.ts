@@ -1,8 +1,8 @@
 /** What the server and a task's process say to each other, and how it is framed, so that both sides share one truth. */
-import type { CustomOutcome, Outcome, StepCall, StepKind, Telemetry } from '../../src/domain/journal.ts';
-import type { Delivery, Style, TaskStart, Turn } from '../../src/ports/sandbox.ts';
+import type { Telemetry } from '../../src/domain/journal.ts';
+import type { Delivery, Style, Turn } from '../../src/ports/sandbox.ts';
 
-export type { CustomOutcome, Delivery, Outcome, StepCall, StepKind, Style, TaskStart, Telemetry, Turn };
+export type { Delivery };
 
 /** File descriptor of the socket pair in the task's process. */
 export const CHANNEL_FD = 3;

@@ -11,7 +11,7 @@ interface Pending {
 }
 
 /** Where a session leaves its process. */
-export type GiveBack = (process: TaskProcess) => void;
+type GiveBack = (process: TaskProcess) => void;
 
 export class ProcessSession implements SandboxSession {
   readonly #process: TaskProcess;

@@ -11,7 +11,7 @@ const OUT_OF_MEMORY =
   /heap out of memory|out of memory|Allocation failed|bad_alloc|allocation failure|Cannot allocate memory|OOM error/i;
 
 /** Who listens to a process while it runs an execution. */
-export interface ProcessListener {
+interface ProcessListener {
   message(message: FromChild): void;
   /** The process is gone; `error` says why. */
   ended(error: RatchetError): void;

@@ -12,7 +12,7 @@ export const LIMITS: SandboxLimits = {
 };
 export const CLOCK = Date.UTC(2026, 0, 2, 3, 4, 5, 6);
 
-export type Answer = (call: StepCall, index: number) => Outcome;
+type Answer = (call: StepCall, index: number) => Outcome;
 
 export interface RunOptions {
   readonly input?: unknown;
