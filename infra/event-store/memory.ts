@@ -3,9 +3,9 @@ import { RatchetError } from '../../src/domain/errors.ts';
 import type { NewEvent, Position, StoredEvent } from '../../src/domain/event.ts';
 import { START } from '../../src/domain/event.ts';
 import type { Appended, EventFilter, EventPage, EventStore, Expected } from '../../src/ports/event-store.ts';
-import { checkAppend, checkLimit, earlierAppend, isAsExpected, type StoredAt, versionConflict } from './rules.ts';
 import { matcher } from './filters.ts';
 import { numberOf, positionOf } from './positions.ts';
+import { checkAppend, checkLimit, earlierAppend, isAsExpected, type StoredAt, versionConflict } from './rules.ts';
 import { Tail } from './tail.ts';
 
 export interface MemoryOptions {

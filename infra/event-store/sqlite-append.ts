@@ -83,8 +83,9 @@ export class SqliteAppender {
 
   /** @returns where an append stands, or throws why it failed. */
   append(request: AppendRequest): Placed {
-    const outcome = this.appendAll([request])[0];
-    if (outcome === undefined || outcome instanceof RatchetError) throw outcome ?? storeError(outcome, this.#path);
+    const [outcome] = this.appendAll([request]);
+    if (outcome === undefined) throw new RatchetError('internal', 'an append had no outcome');
+    if (outcome instanceof RatchetError) throw outcome;
     return outcome;
   }
 

@@ -1,7 +1,7 @@
 /** The store's side of its writer thread: sends appends in few messages and matches the answers to them. */
 import { Worker } from 'node:worker_threads';
 import { RatchetError } from '../../src/domain/errors.ts';
-import type { AppendRequest, Placed } from './sqlite-append.ts';
+import type { AppendRequest, Outcome, Placed } from './sqlite-append.ts';
 import { errorOf, type FromWriter, pack, type ToWriter, unpackOutcomes, type WriterData } from './sqlite-wire.ts';
 
 /** Takes appends for a log, wherever the writing happens. */
@@ -50,16 +50,10 @@ export async function startWriter(data: WriterData): Promise<WriterThread> {
       case 'failed':
         end(errorOf(message.error));
         break;
-      case 'done': {
-        const outcomes = unpackOutcomes(message.outcomes);
-        const answered = pending.splice(0, outcomes.length);
-        for (const [index, outcome] of outcomes.entries()) {
-          if (outcome instanceof RatchetError) answered[index]?.reject(outcome);
-          else answered[index]?.resolve(outcome);
-        }
+      case 'done':
+        settle(pending, unpackOutcomes(message.outcomes));
         onCommit();
         break;
-      }
     }
   });
   worker.on('error', (cause) => end(stopped(cause)));
@@ -96,6 +90,15 @@ export async function startWriter(data: WriterData): Promise<WriterThread> {
       await exited;
     },
   };
+}
+
+/** Answers the oldest appends; the thread answers in the order in which it was asked. */
+function settle(pending: Pending[], outcomes: readonly Outcome[]): void {
+  const answered = pending.splice(0, outcomes.length);
+  for (const [index, outcome] of outcomes.entries()) {
+    if (outcome instanceof RatchetError) answered[index]?.reject(outcome);
+    else answered[index]?.resolve(outcome);
+  }
 }
 
 function tell(worker: Worker, message: ToWriter): void {

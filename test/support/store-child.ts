@@ -1,12 +1,11 @@
 /** A process that appends numbered events to a SQLite log until it is ended, telling each that was acknowledged. */
-import { writeSync } from 'node:fs';
 import { sqliteEventStore } from '../../infra/event-store/sqlite.ts';
 import { eventNumbered } from './store-events.ts';
 
 const [, , path = '', stream = '', inFlight = '1', limit = 'Infinity'] = process.argv;
 
 const store = await sqliteEventStore(path);
-writeSync(1, 'ready\n');
+process.stdout.write('ready\n');
 
 let next = 0;
 async function appendOn(): Promise<void> {
@@ -14,8 +13,8 @@ async function appendOn(): Promise<void> {
     const number = next;
     next += 1;
     await store.append(stream, 'any', [eventNumbered(stream, number)]);
-    // Written at once, so that what was acknowledged is known even if the process dies now.
-    writeSync(1, `${number}\n`);
+    // Pipes are written at once, so what was acknowledged is known even if the process dies now.
+    process.stdout.write(`${number}\n`);
   }
 }
 await Promise.all(Array.from({ length: Number(inFlight) }, appendOn));
