@@ -38,13 +38,22 @@ export class Poll {
   }
 
   #look(): void {
-    const version = this.#dataVersion();
-    const changed = version !== this.#seen;
+    const version = this.#currentVersion();
+    const changed = version === null || version !== this.#seen;
     if (changed && this.#seen !== null && !this.#ownCommits) this.#foreignAt = performance.now();
     this.#seen = version;
     this.#ownCommits = false;
     const busy = performance.now() - this.#foreignAt < FOREIGN_RECENTLY_MS;
     this.#timer = setTimeout(() => this.#look(), busy ? BUSY_MS : IDLE_MS);
     if (changed) this.#onChange();
+  }
+
+  /** Null when the file can not be read: the read that follows meets the same error and tells those who wait. */
+  #currentVersion(): number | null {
+    try {
+      return this.#dataVersion();
+    } catch {
+      return null;
+    }
   }
 }
