@@ -181,7 +181,7 @@ async function join_(
       sources.splice(0, sources.length, ...sources.filter((known) => known.source !== status.source), status);
       report(logger, status);
     };
-    return followSource(publish, folderSource(source), { watch: source.watch, onSync }, stop.signal);
+    return followSource(publish, folderSource(source), { watch: source.watch, onSync, onTrouble }, stop.signal);
   });
   await Promise.all(followed);
 

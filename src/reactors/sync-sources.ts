@@ -46,11 +46,15 @@ function metaOf(deps: PublishDeps, source: TaskSource): CommandMeta {
   };
 }
 
-/** Syncs now and after each change, until `signal` aborts. Resolves after the first sync. */
+/** Syncs now and, if wanted, after each change until `signal` aborts. Resolves after the first sync. */
 export async function followSource(
   deps: PublishDeps,
   source: TaskSource,
-  options: { readonly watch: boolean; readonly onSync: (status: SourceStatus) => void },
+  options: {
+    readonly watch: boolean;
+    readonly onSync: (status: SourceStatus) => void;
+    readonly onTrouble: (error: unknown) => void;
+  },
   signal: AbortSignal,
 ): Promise<void> {
   let turn = syncSource(deps, source).then(options.onSync);
@@ -59,5 +63,5 @@ export async function followSource(
   const onChange = (): void => {
     turn = turn.then(() => syncSource(deps, source)).then(options.onSync);
   };
-  await source.watch(onChange, signal);
+  source.watch(onChange, signal).catch(options.onTrouble);
 }

@@ -1,0 +1,56 @@
+/** Makes of the configuration what the app is opened with. */
+import type { FastifyBaseLogger } from 'fastify';
+import type { Config } from '../../config/schema.ts';
+import type { AppSettings } from '../app.ts';
+import type { ServeSettings } from './serve.ts';
+
+const MIB = 1024 * 1024;
+
+/** @param cpus processors of this machine, for the number of workers where none is set */
+export function appSettings(config: Config, logger: FastifyBaseLogger, cpus: number): AppSettings {
+  const { execution, limits, outbound, tasks } = config;
+  const workers = config.workers.count ?? Math.max(4, cpus * 2);
+  return {
+    eventStoreUrl: config.eventStore.url ?? config.database.url,
+    readStoreFile: null,
+    workers,
+    warmWorkers: Math.min(2, workers),
+    bounds: {
+      maxTimeoutMs: execution.maxExecutionTimeMs,
+      defaultMemoryMb: Math.max(64, Math.floor(limits.taskExecutionMemoryLimit / MIB)),
+      maxMemoryMb: 1_024,
+      queueSize: execution.queueSize,
+      allowDangerous: tasks.allowDangerous,
+    },
+    limits: {
+      maxOutputBytes: execution.maxOutputBytes,
+      maxLogLines: execution.maxLogLines,
+      maxLogBytes: execution.maxLogBytes,
+      maxSteps: execution.maxSteps,
+    },
+    stepLimits: { httpTimeoutMs: outbound.timeoutMs, maxBodyBytes: execution.maxResponseBodyBytes },
+    wait: { defaultSeconds: execution.waitSecondsDefault, maxSeconds: execution.waitSecondsMax },
+    outboundAllow: outbound.allow,
+    maxSockets: outbound.maxSockets,
+    fileRoots: tasks.fileRoots,
+    secrets: config.secrets,
+    sources: config.registry.sources.map(({ name, path, watchForChanges, autoReload }) => {
+      return { name, root: path, watch: watchForChanges && autoReload };
+    }),
+    runs: true,
+    logger,
+  };
+}
+
+export function serveSettings(config: Config, version: string): ServeSettings {
+  const { server, rest, limits } = config;
+  return {
+    host: server.host,
+    port: server.port,
+    restPrefix: rest.prefix.replace(/\/$/, ''),
+    maxRequestBytes: limits.maxRequestSize,
+    requestTimeoutMs: server.requestTimeoutMs,
+    keepAliveMs: server.keepAliveMs,
+    version,
+  };
+}

@@ -1,0 +1,198 @@
+/** The process: reads arguments, runs one command, turns trouble into words and an exit code. */
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { Command, CommanderError, Option } from 'commander';
+import { loadConfig, type LoadedConfig } from '../config/load.ts';
+import { showConfig } from '../config/show.ts';
+import { openLogging } from '../infra/logging.ts';
+import type { AppSettings } from './app.ts';
+import { testTasks, validate } from './cli/check-tasks.ts';
+import { type ExitCode, explainExit } from './cli/exit.ts';
+import { projectionStatus, rebuildProjections, replay, showEvents } from './cli/inspect.ts';
+import { openOutput, type Output } from './cli/output.ts';
+import { runOnce } from './cli/run-once.ts';
+import { serve } from './cli/serve.ts';
+import { appSettings, serveSettings } from './cli/settings.ts';
+
+interface Globals {
+  readonly config?: string;
+  readonly json?: boolean;
+}
+
+const VERSION: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
+
+/** What the command answered; commander itself keeps none. */
+let exitCode: ExitCode = 0;
+
+function load(command: Command): LoadedConfig {
+  const { config } = command.optsWithGlobals<Globals>();
+  const { host, port } = command.opts<{ host?: string; port?: string }>();
+  const flags = {
+    ...(host === undefined ? {} : { 'server.host': host }),
+    ...(port === undefined ? {} : { 'server.port': port }),
+  };
+  return loadConfig({ ...(config === undefined ? {} : { file: config }), flags });
+}
+
+function outputOf(command: Command): Output {
+  return openOutput(command.optsWithGlobals<Globals>().json);
+}
+
+/** Settings for commands that are not servers: they log only what is wrong. */
+async function withSettings(
+  command: Command,
+  work: (settings: AppSettings, output: Output) => Promise<ExitCode>,
+): Promise<void> {
+  const { config } = load(command);
+  const logging = openLogging({ ...config.logging, level: 'warn', sinks: [] }, { stdout: false });
+  try {
+    exitCode = await work(appSettings(config, logging.logger, availableParallelism()), outputOf(command));
+  } finally {
+    await logging.close();
+  }
+}
+
+async function runServer(command: Command): Promise<void> {
+  const { config, warnings } = load(command);
+  const logging = openLogging(config.logging, { stdout: true });
+  for (const warning of warnings) logging.logger.warn(warning);
+  try {
+    const settings = appSettings(config, logging.logger, availableParallelism());
+    exitCode = await serve(settings, serveSettings(config, VERSION), (text) => void process.stderr.write(`${text}\n`));
+  } finally {
+    await logging.close();
+  }
+}
+
+function program(): Command {
+  const root = new Command('ratchet')
+    .description('Runs JavaScript tasks and remembers everything.')
+    .version(VERSION, '-V, --version')
+    .option('-c, --config <file>', 'configuration file (YAML)')
+    .addOption(new Option('--json', 'print JSON, also on a terminal'))
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureHelp({ showGlobalOptions: true });
+
+  root
+    .command('serve')
+    .description('start the server')
+    .option('--host <host>', 'address to bind')
+    .option('--port <port>', 'port to bind; 0 takes a free one')
+    .action((_options, command: Command) => runServer(command));
+
+  root
+    .command('run-once')
+    .description('run one task from files, without a server')
+    .requiredOption('--from-fs <path>', 'folder of the task')
+    .option('--input-json <json>', 'input as JSON')
+    .option('--input-file <file>', 'file with the input as JSON; - for standard input')
+    .option('--record <folder>', 'write everything recorded to this folder')
+    .action((options, command: Command) =>
+      withSettings(command, (settings, output) => runOnce(settings, options, output)),
+    );
+
+  root
+    .command('validate')
+    .description('check tasks in files: code, schemas, tests')
+    .requiredOption('--from-fs <path>', 'folder of one task or of many')
+    .action(async ({ fromFs }: { fromFs: string }, command: Command) => {
+      exitCode = await validate(fromFs, outputOf(command));
+    });
+
+  root
+    .command('test')
+    .description('run the tests that stand beside tasks')
+    .requiredOption('--from-fs <path>', 'folder of one task or of many')
+    .action(({ fromFs }: { fromFs: string }, command: Command) =>
+      withSettings(command, (settings, output) => testTasks(settings, fromFs, output)),
+    );
+
+  root
+    .command('replay')
+    .description('run an execution again on its journal and compare')
+    .argument('<execution>', 'id of the execution')
+    .option('--attempt <number>', 'attempt; the last one when left out', Number)
+    .action((id: string, { attempt }: { attempt?: number }, command: Command) =>
+      withSettings(command, (settings, output) => replay(settings, id, attempt, output)),
+    );
+
+  const events = root.command('events').description('look at stored events');
+  for (const [name, follow] of [
+    ['tail', true],
+    ['show', false],
+  ] as const) {
+    events
+      .command(name)
+      .description(follow ? 'print events as they are stored' : 'print stored events')
+      .option('--after <position>', 'go on after this position')
+      .option('--category <names>', 'stream categories, separated by commas')
+      .option('--type <names>', 'event types, separated by commas')
+      .option('--limit <number>', 'how many at most', Number, 100)
+      .action((options, command: Command) =>
+        withSettings(command, (settings, output) => showEvents(settings, options, follow, output)),
+      );
+  }
+
+  const projections = root.command('projections').description('look at read models, and build them anew');
+  projections
+    .command('status')
+    .description('how far each projection is')
+    .action((_options, command: Command) => withSettings(command, projectionStatus));
+  projections
+    .command('rebuild')
+    .description('build read models anew from all events')
+    .argument('[names...]', 'projections; all when left out')
+    .action((names: string[], _options, command: Command) =>
+      withSettings(command, (settings, output) => rebuildProjections(settings, names, output)),
+    );
+
+  const config = root.command('config').description('look at the configuration');
+  config
+    .command('validate')
+    .description('say what is wrong with it')
+    .action((_options, command: Command) => {
+      const { warnings, files } = load(command);
+      outputOf(command).result({ valid: true, files, warnings }, () =>
+        [`valid: ${files.join(', ') || 'defaults'}`, ...warnings].join('\n'),
+      );
+    });
+  config
+    .command('show')
+    .description('print each value with where it comes from')
+    .action((_options, command: Command) => {
+      const loaded = load(command);
+      const shown = showConfig(loaded);
+      outputOf(command).result(shown.json, () => shown.lines.join('\n'));
+    });
+  return root;
+}
+
+/** `--help` beside any other flags prints help and ends well, whatever else is wrong with the line. */
+function wantsHelp(args: readonly string[]): boolean {
+  const end = args.indexOf('--');
+  return (end < 0 ? args : args.slice(0, end)).some((arg) => arg === '--help' || arg === '-h');
+}
+
+function commandOf(root: Command, args: readonly string[]): Command {
+  return args.reduce((at, arg) => at.commands.find((command) => command.name() === arg) ?? at, root);
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const root = program();
+  if (wantsHelp(args)) {
+    process.stdout.write(commandOf(root, args).helpInformation());
+    return 0;
+  }
+  try {
+    await root.parseAsync([...args], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    const { text, code } = explainExit(error);
+    process.stderr.write(`${text}\n`);
+    return code;
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));
