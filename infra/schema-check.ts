@@ -72,6 +72,8 @@ function timeGuard(timeoutMs: number): TimeGuard {
     try {
       script.runInContext(context, { timeout: timeoutMs });
     } catch (error) {
+      if (error instanceof RangeError)
+        throw new RatchetError('invalid_schema', `${what}: nested too deeply`, { cause: error });
       if (!isTimeout(error)) throw error;
       throw new RatchetError('invalid_schema', `${what} takes longer than ${timeoutMs} ms; simplify its patterns`, {
         details: { limit: timeoutMs },
