@@ -100,7 +100,7 @@ export function envelopes(
 ): readonly NewEvent[] {
   const occurredAt = isoTime(meta.now);
   return facts.map((fact, index) => ({
-    eventId: runtime.uuidOf(`${meta.commandId}:${firstIndex + index}`),
+    eventId: eventIdOf(runtime, meta.commandId, firstIndex + index),
     type: fact.type,
     schemaVersion: schemaVersionOf(fact.type),
     occurredAt,
@@ -111,4 +111,16 @@ export function envelopes(
     traceparent: meta.traceparent,
     payload: encode(fact),
   }));
+}
+
+const TIME_ORDERED = /([0-9a-f]{8}-[0-9a-f]{4})-7[0-9a-f]{3}-/;
+
+/**
+ * A UUIDv8 that is a function of (commandId, index). Where the command id holds a UUIDv7, its time leads the event id too:
+ * a log inserts ids that grow several times faster than random ones.
+ */
+export function eventIdOf(runtime: Runtime, commandId: string, index: number): string {
+  const id = runtime.uuidOf(`${commandId}:${index}`);
+  const [, time] = TIME_ORDERED.exec(commandId) ?? [];
+  return time === undefined ? id : `${time}${id.slice(time.length)}`;
 }

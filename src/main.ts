@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Command, CommanderError, Option } from 'commander';
 import { loadConfig, type LoadedConfig } from '../config/load.ts';
-import { showConfig } from '../config/show.ts';
+import { formatConfig, showConfig } from '../config/show.ts';
 import { openLogging } from '../infra/logging.ts';
 import type { AppSettings } from './app.ts';
 import { testTasks, validate } from './cli/check-tasks.ts';
@@ -162,8 +162,7 @@ function program(): Command {
     .description('print each value with where it comes from')
     .action((_options, command: Command) => {
       const loaded = load(command);
-      const shown = showConfig(loaded);
-      outputOf(command).result(shown.json, () => shown.lines.join('\n'));
+      outputOf(command).result(showConfig(loaded), () => formatConfig(loaded).trimEnd());
     });
   return root;
 }

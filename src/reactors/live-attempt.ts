@@ -22,6 +22,7 @@ import type { Blobs } from '../ports/blobs.ts';
 import type { Sandbox, SandboxLimits, SandboxSession, TaskStart } from '../ports/sandbox.ts';
 import { type AttemptResult, runAttempt } from './attempt.ts';
 import { liveWorld, plainError, type WorldDeps } from './perform-steps.ts';
+import type { Place } from './places.ts';
 import { type RecordedAttempt, Recording } from './recording.ts';
 
 /** An execution that this worker has claimed; its start is durable. */
@@ -53,25 +54,25 @@ export interface LiveDeps extends WorldDeps {
   readonly limits: Omit<SandboxLimits, 'memoryMb'>;
 }
 
-/** Starts an attempt; `onIdle` is told when it only waits for other executions. */
-export function runLive(deps: LiveDeps, claimed: Claimed, onIdle: (idle: boolean) => void): Running {
-  const live = new LiveAttempt(deps, claimed, onIdle);
+/** Starts an attempt, which takes its place when one is free and leaves it as soon as the task has ended. */
+export function runLive(deps: LiveDeps, claimed: Claimed, place: Place): Running {
+  const live = new LiveAttempt(deps, claimed, place);
   return { cancel: (reason) => live.cancel(reason), abort: (reason) => live.abort(reason), ended: live.run() };
 }
 
 class LiveAttempt {
   readonly #deps: LiveDeps;
   readonly #claimed: Claimed;
-  readonly #onIdle: (idle: boolean) => void;
+  readonly #place: Place;
   readonly #cancel = new AbortController();
   readonly #abort = new AbortController();
   #session: SandboxSession | null = null;
   #cancelReason: string | null = null;
 
-  constructor(deps: LiveDeps, claimed: Claimed, onIdle: (idle: boolean) => void) {
+  constructor(deps: LiveDeps, claimed: Claimed, place: Place) {
     this.#deps = deps;
     this.#claimed = claimed;
-    this.#onIdle = onIdle;
+    this.#place = place;
   }
 
   cancel(reason: string | null): void {
@@ -85,20 +86,10 @@ class LiveAttempt {
   }
 
   async run(): Promise<AttemptFact> {
-    const { request } = this.#claimed;
     const recording = new Recording(this.#deps, await this.#recorded());
-    const deadline = setTimeout(() => {
-      const seconds = request.options.timeoutMs / 1000;
-      this.abort(new RatchetError('execution_timeout', `the task did not end within ${seconds} s`));
-    }, request.options.timeoutMs);
-    try {
-      const fact = await this.#outcome(recording);
-      this.#tell(fact, await recording.end(fact));
-      return fact;
-    } finally {
-      clearTimeout(deadline);
-      this.#session?.release();
-    }
+    const fact = await this.#outcome(recording).finally(() => this.#place.leave());
+    this.#tell(fact, await recording.end(fact));
+    return fact;
   }
 
   async #outcome(recording: Recording): Promise<AttemptFact> {
@@ -115,21 +106,28 @@ class LiveAttempt {
     const { sandbox, limits, runtime, blobs } = this.#deps;
     const taskStart = await taskStartOf(this.#deps, this.#claimed);
     const journal = state === null ? [] : await resolveJournal(blobs, journalOf(state, start.attempt));
-    this.#session = await sandbox.open({ ...limits, memoryMb: request.options.memoryMb }, this.#abort.signal);
-    this.#abort.signal.throwIfAborted();
     const unknown = new Set(state === null ? [] : unknownSteps(state, start.attempt));
     const world = liveWorld(this.#deps, { request, recording, worker: start.worker, unknown });
-    return runAttempt({
-      session: this.#session,
-      start: taskStart,
-      journal,
-      runtime,
-      recorder: recording,
-      then: { kind: 'live', world },
-      cancel: this.#cancel.signal,
-      abort: this.#abort.signal,
-      onIdle: this.#onIdle,
-    });
+    await this.#place.take(this.#abort.signal);
+    this.#session = await sandbox.open({ ...limits, memoryMb: request.options.memoryMb }, this.#abort.signal);
+    const deadline = setTimeout(() => this.abort(overdue(request.options.timeoutMs)), request.options.timeoutMs);
+    try {
+      this.#abort.signal.throwIfAborted();
+      return await runAttempt({
+        session: this.#session,
+        start: taskStart,
+        journal,
+        runtime,
+        recorder: recording,
+        then: { kind: 'live', world },
+        cancel: this.#cancel.signal,
+        abort: this.#abort.signal,
+        onIdle: (isIdle) => this.#place.idle(isIdle),
+      });
+    } finally {
+      clearTimeout(deadline);
+      this.#session.release();
+    }
   }
 
   async #fact(result: AttemptResult): Promise<AttemptFact> {
@@ -215,6 +213,10 @@ class LiveAttempt {
     const telemetry = { version: events.at(-1)?.version ?? -1, stored };
     return { request, start, version: streamVersion, chainAttempt: Math.min(...chain), telemetry };
   }
+}
+
+function overdue(timeoutMs: number): RatchetError {
+  return new RatchetError('execution_timeout', `the task did not end within ${timeoutMs / 1000} s`);
 }
 
 /** What the sandbox is started with: from the recorded start, so that every run of the attempt begins alike. */

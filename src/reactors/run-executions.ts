@@ -20,7 +20,14 @@ import { timeOf } from '../domain/time.ts';
 import type { DispatchTable, Sessions } from '../ports/dispatch-table.ts';
 import type { Dispatcher, Reservation } from '../ports/dispatcher.ts';
 import { type AttemptFact, type Claimed, type LiveDeps, runLive, type Running } from './live-attempt.ts';
+import { Places } from './places.ts';
 import { PriorityQueue } from './priority-queue.ts';
+
+/**
+ * Executions claimed for each place. Those beyond the places are ready to run the moment one is free, so that places do not
+ * stand idle while a claim becomes durable; more would only keep them from other nodes.
+ */
+const ADMITTED_PER_PLACE = 8;
 
 export interface RunnerOptions {
   /** Executions at once. */
@@ -48,8 +55,9 @@ export class ExecutionRunner implements Dispatcher {
   readonly #childEnded = new Set<string>();
   /** Own attempts that broke off without a recorded end, because the store failed; they are taken over from ourselves. */
   readonly #abandoned = new Set<string>();
-  /** Places taken: running, reserved or being claimed; those that only wait for other executions are given back. */
-  #taken = 0;
+  readonly #places: Places;
+  /** Executions being claimed, waiting for a place, or in one. */
+  #admitted = 0;
   #closing = false;
   #scanTimer: NodeJS.Timeout | null = null;
   #idle: (() => void)[] = [];
@@ -57,15 +65,16 @@ export class ExecutionRunner implements Dispatcher {
   constructor(deps: RunnerDeps, options: RunnerOptions) {
     this.#deps = deps;
     this.#options = options;
+    this.#places = new Places(options.capacity);
   }
 
   reserve(): Reservation | null {
-    if (this.#closing || this.#taken >= this.#options.capacity || this.#queue.size > 0) return null;
-    this.#taken += 1;
+    if (this.#closing || !this.#hasRoom() || this.#queue.size > 0) return null;
+    this.#admitted += 1;
     const start = this.#freshStart(1);
     return {
       start,
-      cancel: () => this.#free(),
+      cancel: () => this.#left(),
       run: (request, version) => this.#run({ request, version, start, state: null, streamVersion: 1 }),
     };
   }
@@ -114,7 +123,7 @@ export class ExecutionRunner implements Dispatcher {
   }
 
   #whenIdle(): Promise<void> {
-    if (this.#taken === 0 && this.#running.size === 0) return Promise.resolve();
+    if (this.#admitted === 0 && this.#running.size === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
@@ -148,15 +157,15 @@ export class ExecutionRunner implements Dispatcher {
   }
 
   #pump(): void {
-    while (!this.#closing && this.#taken < this.#options.capacity && this.#queue.size > 0) {
+    while (!this.#closing && this.#hasRoom() && this.#queue.size > 0) {
       const executionId = this.#queue.pop();
       if (executionId === undefined || this.#running.has(executionId)) continue;
-      this.#taken += 1;
+      this.#admitted += 1;
       this.#claim(executionId).then(
-        (claimed) => (claimed === null ? this.#free() : this.#run(claimed)),
+        (claimed) => (claimed === null ? this.#left() : this.#run(claimed)),
         (error: unknown) => {
           if (!isRatchetError(error, 'version_conflict')) this.#deps.onTrouble(error, executionId);
-          this.#free();
+          this.#left();
         },
       );
     }
@@ -239,12 +248,8 @@ export class ExecutionRunner implements Dispatcher {
 
   #run(claimed: Claimed): void {
     const { executionId, parent } = claimed.request;
-    let isIdle = false;
-    const running = runLive(this.#deps, claimed, (idle) => {
-      isIdle = idle;
-      this.#taken += idle ? -1 : 1;
-      if (idle) this.#pump();
-    });
+    const place = this.#places.open(() => this.#left());
+    const running = runLive(this.#deps, claimed, place);
     this.#running.set(executionId, running);
     this.#childEnded.delete(executionId);
     this.#abandoned.delete(executionId);
@@ -254,8 +259,8 @@ export class ExecutionRunner implements Dispatcher {
       .finally(() => {
         this.#running.delete(executionId);
         if (parent !== null) this.#childOf(parent.executionId);
-        if (isIdle) this.#taken += 1;
-        this.#free();
+        place.leave();
+        this.#tellIdle();
       });
   }
 
@@ -279,10 +284,18 @@ export class ExecutionRunner implements Dispatcher {
     else if (this.#later.has(parentId)) this.offer(parentId, 0, 0);
   }
 
-  #free(): void {
-    this.#taken -= 1;
+  #hasRoom(): boolean {
+    return this.#admitted < this.#options.capacity * ADMITTED_PER_PLACE;
+  }
+
+  #left(): void {
+    this.#admitted -= 1;
     this.#pump();
-    if (this.#taken > 0 || this.#running.size > 0) return;
+    this.#tellIdle();
+  }
+
+  #tellIdle(): void {
+    if (this.#admitted > 0 || this.#running.size > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 }
