@@ -1,5 +1,7 @@
 /** Shapes the facts about executions into one row each, and their journal into one row a step. */
-import { idOf } from '../src/domain/event.ts';
+import { idOf, type StoredEvent } from '../src/domain/event.ts';
+import type { KnownEvent } from '../src/domain/history.ts';
+import type { ReadModels } from './read-models.ts';
 import { EXECUTION_EVENT_TYPES, type ExecutionRequest, type Failure } from '../src/domain/execution.ts';
 import { insert, type Projection, update, upsert } from './projection.ts';
 
@@ -8,96 +10,57 @@ export const executions: Projection = {
   version: 1,
   tables: ['executions'],
   types: [...EXECUTION_EVENT_TYPES, 'ProgressReported', 'LogLineWritten'],
-  apply: (event, { stream, position, recordedAt, occurredAt, principal }) => {
+  apply: (event, stored) => {
+    const { stream, position, occurredAt, principal } = stored;
     const where = { execution_id: idOf(stream) };
-    switch (event.type) {
-      case 'ExecutionRequested':
-        return [insert('executions', requestedRow(event.data, { principal, at: occurredAt, position }))];
-      case 'ExecutionStarted': {
-        const { attempt, mode, worker } = event.data;
-        const started = attempt === 1 ? { started_at: occurredAt } : {};
-        return [
-          update('executions', where, {
-            status: 'running',
-            attempt,
-            mode,
-            worker,
-            wait_until: null,
-            waiting_for: null,
-            ...started,
-            position,
-          }),
-        ];
-      }
-      case 'StepCompleted':
-        return [update('executions', where, { position }, { steps: 1 })];
-      case 'LogLineWritten':
-        return [update('executions', where, {}, { log_lines: 1 })];
-      case 'ProgressReported': {
-        const { progress, step, message } = event.data;
-        return [update('executions', where, { progress, progress_step: step, progress_message: message })];
-      }
-      case 'ExecutionWaiting':
-        return [
-          update('executions', where, {
-            status: 'waiting',
-            wait_until: event.data.until,
-            waiting_for: event.data.reason,
-            position,
-          }),
-        ];
-      case 'AttemptFailed': {
-        const { retryAt } = event.data;
-        return [
-          update('executions', where, {
-            status: 'waiting',
-            wait_until: retryAt,
-            waiting_for: 'retry',
-            ...errorColumns(event.data),
-            position,
-          }),
-        ];
-      }
-      case 'ExecutionCompleted': {
-        const { output, durationMs } = event.data;
-        const cleared = { error_code: null, error_name: null, error_message: null, error: null };
-        return [
-          update('executions', where, {
-            status: 'completed',
-            output: JSON.stringify(output),
-            ...cleared,
-            finished_at: recordedAt,
-            duration_ms: durationMs,
-            position,
-          }),
-        ];
-      }
-      case 'ExecutionFailed':
-        return [
-          update('executions', where, {
-            status: 'failed',
-            ...errorColumns(event.data),
-            finished_at: recordedAt,
-            duration_ms: event.data.durationMs,
-            position,
-          }),
-        ];
-      case 'ExecutionCancelled':
-        return [
-          update('executions', where, {
-            status: 'cancelled',
-            finished_at: recordedAt,
-            duration_ms: event.data.durationMs,
-            wait_until: null,
-            waiting_for: null,
-            position,
-          }),
-        ];
-      default:
-        return [];
+    if (event.type === 'ExecutionRequested') {
+      return [insert('executions', requestedRow(event.data, { principal, at: occurredAt, position }))];
     }
+    if (event.type === 'LogLineWritten') return [update('executions', where, {}, { log_lines: 1 })];
+    if (event.type === 'StepCompleted') return [update('executions', where, { position }, { steps: 1 })];
+    const columns = changedColumns(event, stored);
+    return columns === null ? [] : [update('executions', where, columns)];
   },
 };
+
+function changedColumns(event: KnownEvent, { position, recordedAt, occurredAt }: StoredEvent): Partial<Row> | null {
+  switch (event.type) {
+    case 'ExecutionStarted': {
+      const { attempt, mode, worker } = event.data;
+      const started = attempt === 1 ? { started_at: occurredAt } : {};
+      return { status: 'running', attempt, mode, worker, ...NOT_WAITING, ...started, position };
+    }
+    case 'ProgressReported': {
+      const { progress, step, message } = event.data;
+      return { progress, progress_step: step, progress_message: message };
+    }
+    case 'ExecutionWaiting':
+      return { status: 'waiting', wait_until: event.data.until, waiting_for: event.data.reason, position };
+    case 'AttemptFailed': {
+      const waiting = { status: 'waiting', wait_until: event.data.retryAt, waiting_for: 'retry' };
+      return { ...waiting, ...errorColumns(event.data), position };
+    }
+    case 'ExecutionCompleted': {
+      const output = JSON.stringify(event.data.output);
+      return { status: 'completed', output, ...NO_ERROR, ...ended(event.data, recordedAt), position };
+    }
+    case 'ExecutionFailed':
+      return { status: 'failed', ...errorColumns(event.data), ...ended(event.data, recordedAt), position };
+    case 'ExecutionCancelled':
+      return { status: 'cancelled', ...ended(event.data, recordedAt), position };
+    default:
+      return null;
+  }
+}
+
+type Row = ReadModels['executions'];
+
+const NOT_WAITING = { wait_until: null, waiting_for: null };
+const NO_ERROR = { error_code: null, error_name: null, error_message: null, error: null };
+
+function ended({ durationMs }: { readonly durationMs: number }, at: string): Partial<Row> {
+  return { finished_at: at, duration_ms: durationMs, ...NOT_WAITING };
+}
 
 function errorColumns({ code, error }: Failure) {
   return { error_code: code, error_name: error.name, error_message: error.message, error: JSON.stringify(error) };

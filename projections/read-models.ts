@@ -1,162 +1,7 @@
 /** All read models: their tables as Kysely sees them, and how they are made. Everything here can be thrown away and rebuilt. */
 import type { ColumnDefinitionBuilder, Kysely } from 'kysely';
 
-/** Times are ISO text; structured values are JSON text; booleans are 0 and 1. Positions are opaque text. */
-export interface ReadModels {
-  tasks: {
-    task_id: string;
-    name: string;
-    uuid: string | null;
-    status: string;
-    version: number;
-    version_label: string;
-    content_hash: string;
-    label: string | null;
-    description: string;
-    tags: string;
-    category: string | null;
-    author: string | null;
-    dangerous: number;
-    source: string | null;
-    created_at: string;
-    updated_at: string;
-    position: string;
-  };
-  task_versions: {
-    task_id: string;
-    version: number;
-    version_label: string;
-    content_hash: string;
-    description: string;
-    code: string;
-    input_schema: string;
-    output_schema: string;
-    tests: string;
-    metadata: string;
-    source: string | null;
-    published_by: string;
-    published_at: string;
-    position: string;
-  };
-  executions: {
-    execution_id: string;
-    task_id: string;
-    task_name: string;
-    task_version: number;
-    status: string;
-    attempt: number;
-    mode: string | null;
-    worker: string | null;
-    source: string;
-    session_id: string | null;
-    client_info: string | null;
-    principal: string;
-    priority: number;
-    trace: number;
-    input: string;
-    output: string | null;
-    error_code: string | null;
-    error_name: string | null;
-    error_message: string | null;
-    error: string | null;
-    progress: number | null;
-    progress_step: string | null;
-    progress_message: string | null;
-    steps: number;
-    log_lines: number;
-    trace_id: string;
-    parent_id: string | null;
-    original_execution: string | null;
-    retry_reason: string | null;
-    metadata: string;
-    options: string;
-    requested_at: string;
-    started_at: string | null;
-    wait_until: string | null;
-    waiting_for: string | null;
-    finished_at: string | null;
-    duration_ms: number | null;
-    position: string;
-  };
-  steps: {
-    execution_id: string;
-    attempt: number;
-    path: string;
-    kind: string;
-    name: string;
-    status: string;
-    args_hash: string;
-    request: string;
-    outcome: string | null;
-    turn: number | null;
-    started_at: number;
-    ended_at: number | null;
-    position: string;
-  };
-  log_lines: {
-    execution_id: string;
-    attempt: number;
-    ordinal: number;
-    level: string;
-    severity: number;
-    message: string;
-    fields: string | null;
-    clock: number;
-    span_id: string;
-    trace_id: string;
-    position: string;
-  };
-  spans: {
-    execution_id: string;
-    attempt: number;
-    ordinal: number;
-    trace_id: string;
-    span_id: string;
-    parent_span_id: string | null;
-    name: string;
-    kind: string;
-    started_at: number;
-    ended_at: number;
-    ok: number;
-    attributes: string;
-    position: string;
-  };
-  audit: {
-    position: string;
-    occurred_at: string;
-    principal: string;
-    action: string;
-    subject: string;
-    subject_id: string;
-    command_id: string;
-    correlation_id: string;
-    details: string;
-  };
-  dispatch: {
-    execution_id: string;
-    state: string;
-    run_at: string;
-    priority: number;
-    worker: string | null;
-    requested: string;
-  };
-  workers: {
-    session_id: string;
-    status: string;
-    host: string;
-    pid: number;
-    capacity: number;
-    running: number;
-    isolation: string;
-    node: string;
-    lease_ms: number;
-    started_at: string;
-    seen_at: string;
-  };
-}
-
-export type ReadModelName = keyof ReadModels;
-
+/** Type of a column; `?` where it may be null. */
 type Column = 'text' | 'text?' | 'integer' | 'integer?' | 'real?';
 
 interface Table {
@@ -165,12 +10,11 @@ interface Table {
   readonly indexes: readonly (readonly string[])[];
 }
 
-type Tables = {
-  readonly [Name in ReadModelName]: Table & { readonly columns: Readonly<Record<keyof ReadModels[Name], Column>> };
-};
-
-/** Columns, keys and indexes of each table; both databases make them from this. */
-export const TABLES: Tables = {
+/**
+ * Columns, keys and indexes of each table; both databases make them from this.
+ * Times are ISO text; structured values are JSON text; booleans are 0 and 1. Positions are opaque text.
+ */
+export const TABLES = {
   tasks: {
     key: ['task_id'],
     indexes: [['name'], ['category', 'name'], ['uuid']],
@@ -357,6 +201,20 @@ export const TABLES: Tables = {
       seen_at: 'text',
     },
   },
+} as const satisfies Readonly<Record<string, Table>>;
+
+type Value<Type extends Column> = Type extends `text${string}` ? string | NullOf<Type> : number | NullOf<Type>;
+type NullOf<Type extends Column> = Type extends `${string}?` ? null : never;
+
+export type ReadModelName = keyof typeof TABLES;
+
+/** Rows of the read models, as Kysely sees them. */
+export type ReadModels = {
+  [Name in ReadModelName]: {
+    -readonly [ColumnName in keyof (typeof TABLES)[Name]['columns']]: Value<
+      Extract<(typeof TABLES)[Name]['columns'][ColumnName], Column>
+    >;
+  };
 };
 
 /** @returns the name of a table while its projection is rebuilt beside the one in use. */
@@ -366,7 +224,7 @@ export function nextTable(name: ReadModelName): string {
 
 /** Creates one table with its indexes, unless it is there. `as` is its physical name. */
 export async function createTable(db: Kysely<unknown>, name: ReadModelName, as: string = name): Promise<void> {
-  const table = TABLES[name];
+  const table: Table = TABLES[name];
   let creation = db.schema.createTable(as).ifNotExists();
   for (const [column, type] of Object.entries(table.columns)) {
     const sqlType = type.startsWith('text') ? 'text' : type.startsWith('real') ? 'double precision' : 'bigint';
@@ -380,7 +238,8 @@ export async function createTable(db: Kysely<unknown>, name: ReadModelName, as: 
 
 /** Creates the secondary indexes of a table: after a rebuild has filled it, because that is quicker. */
 export async function createIndexes(db: Kysely<unknown>, name: ReadModelName, as: string = name): Promise<void> {
-  for (const columns of TABLES[name].indexes) {
+  const { indexes }: Table = TABLES[name];
+  for (const columns of indexes) {
     const index = `${as}_by_${columns.join('_')}`;
     await db.schema
       .createIndex(index)

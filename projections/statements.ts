@@ -31,7 +31,7 @@ export class StatementCompiler {
       case 'insert':
         return this.#db.insertInto(table).values(change.row).compile();
       case 'upsert': {
-        const { key } = TABLES[change.table];
+        const key: readonly string[] = TABLES[change.table].key;
         const columns = Object.keys(change.row).filter((column) => !key.includes(column));
         const excluded = Object.fromEntries(columns.map((column) => [column, sql.ref(`excluded.${column}`)]));
         return this.#db

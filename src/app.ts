@@ -3,13 +3,12 @@ import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
-import type { ExecuteDeps, ExecutionBounds } from '../commands/execute-task.ts';
-import type { PublishDeps } from '../commands/publish-task.ts';
+import type { ExecutionBounds } from '../commands/execute-task.ts';
 import { openEventStore } from '../infra/event-store/open.ts';
 import { openFiles } from '../infra/files.ts';
 import { openOutbound } from '../infra/outbound.ts';
 import { eventStoreBlobs } from '../infra/payload-blobs.ts';
-import { openSqliteReadStore, type ReadStore } from '../infra/read-store/sqlite.ts';
+import { openSqliteReadStore } from '../infra/read-store/sqlite.ts';
 import { systemRuntime } from '../infra/runtime.ts';
 import { openSandbox } from '../infra/sandbox/pool.ts';
 import { openSchemaCheck } from '../infra/schema-check.ts';
@@ -20,11 +19,11 @@ import type { ReadModels } from '../projections/read-models.ts';
 import { countWork, dispatchTable } from '../queries/dispatch.ts';
 import { RatchetError } from './domain/errors.ts';
 import { streamName } from './domain/event.ts';
-import type { Core } from './interfaces/operations.ts';
+import type { Core } from './interfaces/operation.ts';
 import type { SandboxLimits } from './ports/sandbox.ts';
 import type { EventStore } from './ports/event-store.ts';
 import { projectInline, projectOnThread, type Projector } from './projector.ts';
-import { Completions } from './reactors/completions.ts';
+import { Completions, type End } from './reactors/completions.ts';
 import { followCancels } from './reactors/follow-cancels.ts';
 import { FollowedTasks } from './reactors/follow-tasks.ts';
 import { replayFaithfully } from './reactors/replay.ts';
@@ -85,71 +84,64 @@ export interface App {
 
 const SCAN_MS = 500;
 const CLOSE_GRACE_MS = 5_000;
+/** How long a start waits for the read models before it says so and goes on. */
+const CATCH_UP_MS = 60_000;
+/** Executions that only wait for others keep their process beside those that run. */
+const PROCESSES_PER_PLACE = 3;
+
+/** What must be undone, in the order in which it was done. */
+type Closers = (() => unknown)[];
 
 /** Opens the whole product. Fails with `store_unavailable`, `sandbox_crashed` or `configuration_invalid`. */
 export async function openApp(settings: AppSettings): Promise<App> {
-  const closers: (() => Promise<unknown> | unknown)[] = [];
-  const closeAll = async (): Promise<void> => {
-    for (const close of closers.splice(0).reverse()) await close();
-  };
+  const closers: Closers = [];
   try {
-    return await join_(settings, closers, closeAll);
+    const parts = await openParts(settings, closers);
+    const sources = await startReactors(settings, parts, closers);
+    return appOf(settings, parts, sources, closers);
   } catch (error) {
-    await closeAll();
+    await closeAll(closers);
     throw error;
   }
 }
 
-async function join_(
-  settings: AppSettings,
-  closers: (() => Promise<unknown> | unknown)[],
-  closeAll: () => Promise<void>,
-): Promise<App> {
-  const { logger } = settings;
+async function closeAll(closers: Closers): Promise<void> {
+  for (const close of closers.splice(0).reverse()) await close();
+}
+
+type Parts = Awaited<ReturnType<typeof openParts>>;
+
+/** Adapters and what stands on them; nothing acts yet. */
+async function openParts(settings: AppSettings, closers: Closers) {
   const onTrouble = (error: unknown, executionId: string | null = null): void => {
-    logger.error({ err: error, executionId }, 'error in the background');
+    settings.logger.error({ err: error, executionId }, 'error in the background');
   };
   const runtime = systemRuntime();
   const place = placeOf(settings);
   const store = await openEventStore(settings.eventStoreUrl);
   closers.push(() => store.close());
-  const [rows, sandbox] = await Promise.all([
-    openRows(place.readStoreFile),
-    openSandbox({ size: settings.workers * 3, warm: settings.warmWorkers }),
-  ]);
-  closers.push(
-    () => rows.close(),
-    () => sandbox.close(),
-  );
+  const rows = openSqliteReadStore<ReadModels>(place.readStoreFile);
+  closers.push(() => rows.close());
+  const sandbox = await openSandbox({ size: settings.workers * PROCESSES_PER_PLACE, warm: settings.warmWorkers });
+  closers.push(() => sandbox.close());
   const projector = place.isShared
     ? await projectOnThread({ eventStoreUrl: settings.eventStoreUrl, readStoreFile: place.readStoreFile }, onTrouble)
     : await projectInline(store, rows);
   closers.push(() => projector.close());
-
-  const blobs = eventStoreBlobs(store, () => runtime.now());
-  const schemas = openSchemaCheck();
-  const directory = new FollowedTasks(store);
-  await directory.load();
-  const completions = new Completions(store);
   const session = openSession(place, runtime.newId());
   closers.push(() => session.close());
   const outbound = openOutbound({ allow: settings.outboundAllow, maxSockets: settings.maxSockets });
   closers.push(() => outbound.close());
 
-  const shared = {
-    store,
-    runtime,
-    directory,
-    schemas,
-    blobs,
-    bounds: settings.bounds,
-    sandbox,
-    limits: settings.limits,
-  };
+  const blobs = eventStoreBlobs(store, () => runtime.now());
+  const directory = new FollowedTasks(store);
+  const completions = new Completions(store);
+  const { bounds, limits } = settings;
+  const shared = { store, runtime, directory, schemas: openSchemaCheck(), blobs, bounds, sandbox, limits };
   const runner: ExecutionRunner = new ExecutionRunner(
     {
       ...shared,
-      // The runner takes what it runs through `runTask` itself.
+      // What a task runs through `runTask` is dispatched by the runner that runs the task.
       get dispatcher() {
         return runner;
       },
@@ -164,66 +156,59 @@ async function join_(
     },
     { capacity: settings.workers, node: process.version, scanMs: SCAN_MS },
   );
-  const execute: ExecuteDeps = { ...shared, dispatcher: runner };
-  const publish: PublishDeps = shared;
+  return { ...shared, onTrouble, rows, projector, session, completions, runner };
+}
+
+/** Begins to act: tasks followed, sources synced, executions run. */
+async function startReactors(settings: AppSettings, parts: Parts, closers: Closers): Promise<readonly SourceStatus[]> {
+  const { store, runtime, directory, completions, runner, session, projector, sandbox, onTrouble } = parts;
   const stop = new AbortController();
-  const background = [directory.follow(stop.signal), completions.follow(stop.signal)];
-  if (settings.runs) {
-    await directory.reach(await store.head()).catch(() => undefined);
-    background.push(followCancels(store, (id, reason) => runner.cancel(id, reason), stop.signal));
-  }
-  for (const task of background) task.catch(onTrouble);
   closers.push(() => stop.abort());
+  await directory.load();
+  const following = [directory.follow(stop.signal), completions.follow(stop.signal)];
+  if (settings.runs) following.push(followCancels(store, (id, reason) => runner.cancel(id, reason), stop.signal));
+  for (const task of following) task.catch(onTrouble);
 
-  const sources: SourceStatus[] = [];
-  const followed = settings.sources.map((source) => {
+  const statuses: SourceStatus[] = [];
+  const synced = settings.sources.map((source) => {
     const onSync = (status: SourceStatus): void => {
-      sources.splice(0, sources.length, ...sources.filter((known) => known.source !== status.source), status);
-      report(logger, status);
+      statuses.splice(0, statuses.length, ...statuses.filter((known) => known.source !== status.source), status);
+      report(settings.logger, status);
     };
-    return followSource(publish, folderSource(source), { watch: source.watch, onSync, onTrouble }, stop.signal);
+    return followSource(parts, folderSource(source), { watch: source.watch, onSync, onTrouble }, stop.signal);
   });
-  await Promise.all(followed);
+  await Promise.all(synced);
 
   if (settings.runs) {
-    await projector.progress.reach(await store.head(), 60_000).catch(onTrouble);
-    const facts = {
-      sessionId: session.own,
-      host: hostname(),
-      pid: process.pid,
-      node: process.version,
-      capacity: settings.workers,
-      isolation: sandbox.isolation,
-    };
-    const lease = await startWorkerSession({ store, runtime }, facts, () => runner.running(), onTrouble);
+    await projector.progress.reach(await store.head(), CATCH_UP_MS).catch(onTrouble);
+    const { isolation } = sandbox;
+    const facts = { sessionId: session.own, host: hostname(), pid: process.pid, node: process.version };
+    const lease = await startWorkerSession(
+      { store, runtime },
+      { ...facts, capacity: settings.workers, isolation },
+      () => runner.running(),
+      onTrouble,
+    );
     closers.push(() => lease.close());
     await runner.start();
   }
-  closers.push(() => runner.close(grace));
-  let grace = CLOSE_GRACE_MS;
+  return statuses;
+}
 
+function appOf(settings: AppSettings, parts: Parts, sources: readonly SourceStatus[], closers: Closers): App {
+  const { store, runner, rows, projector, directory, sandbox, completions } = parts;
+  let grace = CLOSE_GRACE_MS;
+  closers.push(() => runner.close(grace));
   const core: Core = {
-    execute,
-    publish,
-    query: { db: rows.db, store, blobs },
+    execute: { ...parts, dispatcher: runner },
+    publish: parts,
+    query: { db: rows.db, store, blobs: parts.blobs },
     progress: projector.progress,
     wait: settings.wait,
-    awaitEnd: async (executionId, ms, createdNow) => {
-      const awaited = completions.next(executionId);
-      const timer = Promise.withResolvers<null>();
-      const timeout = setTimeout(() => timer.resolve(null), ms);
-      try {
-        if (!createdNow) await completions.look(streamName('execution', executionId));
-        return await Promise.race([awaited.promise, timer.promise]);
-      } finally {
-        clearTimeout(timeout);
-        awaited.cancel();
-      }
-    },
-    replay: (executionId, attempt) => replayFaithfully(shared, executionId, attempt),
+    awaitEnd: (executionId, ms, createdNow) => awaitEnd(completions, executionId, ms, createdNow),
+    replay: (executionId, attempt) => replayFaithfully(parts, executionId, attempt),
     projections: { statuses: () => projector.statuses(), rebuild: (names) => projector.rebuild(names) },
   };
-
   return {
     core,
     store,
@@ -232,9 +217,8 @@ async function join_(
     attach: (http) => void closers.push(() => http.close()),
     health: async () => {
       const projections = projector.statuses();
-      const isPaused = projections.some((projection) => projection.status === 'paused');
       return {
-        status: isPaused ? 'degraded' : 'ok',
+        status: projections.some((projection) => projection.status === 'paused') ? 'degraded' : 'ok',
         isolation: sandbox.isolation,
         projections,
         head: await store.head(),
@@ -244,9 +228,27 @@ async function join_(
     },
     close: async (graceMs = CLOSE_GRACE_MS) => {
       grace = graceMs;
-      await closeAll();
+      await closeAll(closers);
     },
   };
+}
+
+async function awaitEnd(
+  completions: Completions,
+  executionId: string,
+  ms: number,
+  createdNow: boolean,
+): Promise<End | null> {
+  const awaited = completions.next(executionId);
+  const overdue = Promise.withResolvers<null>();
+  const timer = setTimeout(() => overdue.resolve(null), ms);
+  try {
+    if (!createdNow) await completions.look(streamName('execution', executionId));
+    return await Promise.race([awaited.promise, overdue.promise]);
+  } finally {
+    clearTimeout(timer);
+    awaited.cancel();
+  }
 }
 
 interface Place {
@@ -274,10 +276,6 @@ function makeFolder(folder: string): void {
       cause,
     });
   }
-}
-
-async function openRows(file: string): Promise<ReadStore<ReadModels>> {
-  return openSqliteReadStore<ReadModels>(file);
 }
 
 function openSession({ sessionFolder }: Place, sessionId: string): OwnSession {

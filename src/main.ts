@@ -73,14 +73,19 @@ function program(): Command {
     .exitOverride()
     .showSuggestionAfterError()
     .configureHelp({ showGlobalOptions: true });
-
   root
     .command('serve')
     .description('start the server')
     .option('--host <host>', 'address to bind')
     .option('--port <port>', 'port to bind; 0 takes a free one')
     .action((_options, command: Command) => runServer(command));
+  addTaskCommands(root);
+  addRecordCommands(root);
+  addConfigCommands(root);
+  return root;
+}
 
+function addTaskCommands(root: Command): void {
   root
     .command('run-once')
     .description('run one task from files, without a server')
@@ -91,7 +96,6 @@ function program(): Command {
     .action((options, command: Command) =>
       withSettings(command, (settings, output) => runOnce(settings, options, output)),
     );
-
   root
     .command('validate')
     .description('check tasks in files: code, schemas, tests')
@@ -99,7 +103,6 @@ function program(): Command {
     .action(async ({ fromFs }: { fromFs: string }, command: Command) => {
       exitCode = await validate(fromFs, outputOf(command));
     });
-
   root
     .command('test')
     .description('run the tests that stand beside tasks')
@@ -107,7 +110,9 @@ function program(): Command {
     .action(({ fromFs }: { fromFs: string }, command: Command) =>
       withSettings(command, (settings, output) => testTasks(settings, fromFs, output)),
     );
+}
 
+function addRecordCommands(root: Command): void {
   root
     .command('replay')
     .description('run an execution again on its journal and compare')
@@ -116,24 +121,20 @@ function program(): Command {
     .action((id: string, { attempt }: { attempt?: number }, command: Command) =>
       withSettings(command, (settings, output) => replay(settings, id, attempt, output)),
     );
-
   const events = root.command('events').description('look at stored events');
-  for (const [name, follow] of [
-    ['tail', true],
-    ['show', false],
-  ] as const) {
+  const follows = { tail: 'print events as they are stored', show: 'print stored events' };
+  for (const [name, description] of Object.entries(follows)) {
     events
       .command(name)
-      .description(follow ? 'print events as they are stored' : 'print stored events')
+      .description(description)
       .option('--after <position>', 'go on after this position')
       .option('--category <names>', 'stream categories, separated by commas')
       .option('--type <names>', 'event types, separated by commas')
       .option('--limit <number>', 'how many at most', Number, 100)
       .action((options, command: Command) =>
-        withSettings(command, (settings, output) => showEvents(settings, options, follow, output)),
+        withSettings(command, (settings, output) => showEvents(settings, options, name === 'tail', output)),
       );
   }
-
   const projections = root.command('projections').description('look at read models, and build them anew');
   projections
     .command('status')
@@ -146,7 +147,9 @@ function program(): Command {
     .action((names: string[], _options, command: Command) =>
       withSettings(command, (settings, output) => rebuildProjections(settings, names, output)),
     );
+}
 
+function addConfigCommands(root: Command): void {
   const config = root.command('config').description('look at the configuration');
   config
     .command('validate')
@@ -164,7 +167,6 @@ function program(): Command {
       const loaded = load(command);
       outputOf(command).result(showConfig(loaded), () => formatConfig(loaded).trimEnd());
     });
-  return root;
 }
 
 /** `--help` beside any other flags prints help and ends well, whatever else is wrong with the line. */

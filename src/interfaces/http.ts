@@ -57,7 +57,7 @@ function acceptJson(http: FastifyInstance): void {
   http.removeAllContentTypeParsers();
   http.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (body.length === 0) return done(null, {});
-    parse(request, typeof body === 'string' ? body : body.toString('utf8'), (error, value) => {
+    void parse(request, typeof body === 'string' ? body : body.toString('utf8'), (error, value) => {
       if (error === null) return done(null, value);
       done(new RatchetError('invalid_json', `the body is not JSON that can be taken: ${error.message}`));
     });

@@ -6,7 +6,8 @@ import { authorize } from '../domain/access.ts';
 import { RatchetError } from '../domain/errors.ts';
 import { type Position, START } from '../domain/event.ts';
 import { principalOf } from './http.ts';
-import { type Caller, type Core, OPERATIONS, type Operation } from './operations.ts';
+import type { Caller, Core, Operation } from './operation.ts';
+import { OPERATIONS } from './operations.ts';
 import { type Route, ROUTES } from './surfaces.ts';
 
 /** Adds all routes below `prefix`. */

@@ -12,6 +12,7 @@ import {
 } from '../domain/journal.ts';
 import type { Runtime } from '../ports/runtime.ts';
 import type { Delivery, SandboxSession, TaskStart, Turn } from '../ports/sandbox.ts';
+import { rootSpan, stepSpan } from './attempt-spans.ts';
 import { Mailbox } from './mailbox.ts';
 
 /** A call that has been made and not answered. */
@@ -113,7 +114,7 @@ class Attempt {
       turn = await this.#guarded(session.deliver(next));
     }
     if (!cancel.aborted) throw new RatchetError('internal', 'a turn was lost');
-    this.#rootSpan(last.clock, false);
+    this.#tellRoot(last.clock, false);
     return { kind: 'cancelled', seen: false, ...last };
   }
 
@@ -150,7 +151,7 @@ class Attempt {
     const { path, kind, name, request, outcome } = memo;
     const argsHash = this.#plan.runtime.sha256(`${kind}\n${name}`);
     const entry: JournalEntry = { path, kind, name, argsHash, request, outcome, turn: turn.turn, clock: turn.clock };
-    this.#stepSpan(memo, memo.startedAt, turn.clock, outcome);
+    this.#tellStep(memo, memo.startedAt, turn.clock, outcome);
     const recorded = this.#memos.get(path);
     if (recorded === undefined) return this.#plan.recorder.stepCompleted(entry, memo.startedAt);
     if (
@@ -187,7 +188,7 @@ class Attempt {
   #outcome(call: OpenCall, clock: number, outcome: Outcome): Delivery {
     this.#open.delete(call.path);
     this.#flying.delete(call.path);
-    this.#stepSpan(call, call.startedAt, clock, outcome);
+    this.#tellStep(call, call.startedAt, clock, outcome);
     return { type: 'outcome', path: call.path, clock, outcome };
   }
 
@@ -292,7 +293,7 @@ class Attempt {
   async #cancelled(turn: Turn, delivery: Delivery): Promise<AttemptResult> {
     const after = await this.#guarded(this.#plan.session.deliver(delivery));
     const clock = after?.clock ?? delivery.clock;
-    this.#rootSpan(clock, false);
+    this.#tellRoot(clock, false);
     return { kind: 'cancelled', seen: after !== null, turn: turn.turn + 1, clock };
   }
 
@@ -304,36 +305,19 @@ class Attempt {
     if (then.kind === 'replay' && (then.ending.turn !== turn.turn || then.ending.kind !== kind)) {
       throw mismatch(`${then.ending.kind} at turn ${then.ending.turn}`, `${kind} at turn ${turn.turn}`);
     }
-    this.#rootSpan(turn.clock, kind === 'returned');
+    this.#tellRoot(turn.clock, kind === 'returned');
     const place = { turn: turn.turn, clock: turn.clock };
     if (turn.status.kind === 'returned') return { kind: 'returned', output: turn.status.output, ...place };
     if (turn.status.kind === 'threw') return { kind: 'threw', error: turn.status.error, ...place };
     throw new RatchetError('internal', 'a waiting turn was taken for the last one');
   }
 
-  #rootSpan(endedAt: number, ok: boolean): void {
-    const { recorder, start } = this.#plan;
-    const name = start.code.file.split('/')[0] ?? 'task';
-    recorder.telemetry([
-      {
-        kind: 'span',
-        ref: '',
-        parent: '',
-        name,
-        startedAt: start.clock,
-        endedAt,
-        ok,
-        attributes: { 'ratchet.execution': start.context.executionId },
-      },
-    ]);
+  #tellRoot(endedAt: number, ok: boolean): void {
+    this.#plan.recorder.telemetry([rootSpan(this.#plan.start, endedAt, ok)]);
   }
 
-  #stepSpan(call: StepCall, startedAt: number, endedAt: number, outcome: Outcome): void {
-    const attributes = { 'ratchet.step': call.path, 'ratchet.kind': call.kind, ...httpAttributes(call, outcome) };
-    const { path, span, name } = call;
-    this.#plan.recorder.telemetry([
-      { kind: 'span', ref: `step:${path}`, parent: span, name, startedAt, endedAt, ok: outcome.ok, attributes },
-    ]);
+  #tellStep(call: StepCall, startedAt: number, endedAt: number, outcome: Outcome): void {
+    this.#plan.recorder.telemetry([stepSpan(call, startedAt, endedAt, outcome)]);
   }
 
   #waitsFor(turn: Turn): string {
@@ -341,14 +325,6 @@ class Attempt {
     if (turn.status.kind === 'waiting' && turn.status.nextTimer !== null) calls.push('a timer');
     return calls.length === 0 ? 'nothing' : `waiting for ${calls.join(', ')}`;
   }
-}
-
-function httpAttributes(call: StepCall, outcome: Outcome): JsonObject {
-  if (call.kind !== 'http') return {};
-  const request = { 'http.request.method': call.request['method'] ?? null, 'url.full': call.request['url'] ?? null };
-  const value = outcome.ok ? outcome.value : null;
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) return request;
-  return { ...request, 'http.response.status_code': (value as JsonObject)['status'] ?? null };
 }
 
 /** Stacks may differ between versions of the engine; what an error is does not. */

@@ -3,7 +3,8 @@ import { pino } from 'pino';
 import { type App, type AppSettings, openApp } from '../../src/app.ts';
 import { LOCAL_ADMIN } from '../../src/domain/access.ts';
 import { START } from '../../src/domain/event.ts';
-import { type Caller, OPERATIONS } from '../../src/interfaces/operations.ts';
+import type { Caller } from '../../src/interfaces/operation.ts';
+import { OPERATIONS } from '../../src/interfaces/operations.ts';
 
 export const TEST_SETTINGS: AppSettings = {
   eventStoreUrl: 'memory:',

@@ -1,0 +1,117 @@
+/** What an operation is: one thing that can be asked, its input, and how it is carried out for a caller. */
+import type { z } from 'zod';
+import type { CommandMeta } from '../../commands/command.ts';
+import type { ExecuteDeps } from '../../commands/execute-task.ts';
+import type { PublishDeps } from '../../commands/publish-task.ts';
+import type { Query, QueryDeps } from '../../queries/query.ts';
+import { authorize, type Permission, type Principal } from '../domain/access.ts';
+import { isRatchetError, RatchetError } from '../domain/errors.ts';
+import { type Position, START } from '../domain/event.ts';
+import type { ExecutionSource, TerminalEvent } from '../domain/execution.ts';
+import type { ReplayResult } from '../domain/replay.ts';
+import type { ProjectionProgress } from '../ports/read-store.ts';
+
+/** What operations work with; `app.ts` puts it together. */
+export interface Core {
+  readonly execute: ExecuteDeps;
+  readonly publish: PublishDeps;
+  readonly query: QueryDeps;
+  readonly progress: ProjectionProgress;
+  readonly wait: { readonly defaultSeconds: number; readonly maxSeconds: number };
+  /** Waits for the end of an execution; null when it takes longer. One that was created just now can not have ended before. */
+  awaitEnd(
+    executionId: string,
+    ms: number,
+    createdNow: boolean,
+  ): Promise<{ readonly event: TerminalEvent; readonly position: Position } | null>;
+  replay(executionId: string, attempt: number | undefined): Promise<ReplayResult>;
+  projections: { statuses(): readonly unknown[]; rebuild(names: readonly string[] | undefined): Promise<void> };
+}
+
+/** Who calls, and how the call arrived. */
+export interface Caller {
+  readonly principal: Principal;
+  readonly source: ExecutionSource;
+  /** Given by the client so that a repeated call is the same command. */
+  readonly idempotencyKey: string | null;
+  readonly traceparent: string | null;
+  /** Answers must include everything up to this position. */
+  readonly minPosition: Position;
+  /** The last position that this surface has told: readers see what they wrote, unless the read models are far behind. */
+  readonly seen: Position;
+}
+
+export interface Operation {
+  readonly name: string;
+  readonly kind: 'command' | 'query';
+  readonly permission: Permission;
+  readonly description: string;
+  readonly input: z.ZodType;
+  /** Parses the input and carries it out. Fails with `invalid_request` naming each field, or as the operation does. */
+  readonly run: (core: Core, input: unknown, caller: Caller) => Promise<unknown>;
+}
+
+interface Definition<Input> extends Omit<Operation, 'input' | 'run'> {
+  readonly input: z.ZodType<Input>;
+  readonly run: (core: Core, input: Input, caller: Caller) => Promise<unknown>;
+}
+
+function operation<Input>({ run, ...definition }: Definition<Input>): Operation {
+  return {
+    ...definition,
+    run: async (core, input, caller) => {
+      authorize(caller.principal, definition.permission, definition.name);
+      return run(core, parse(definition.input, input), caller);
+    },
+  };
+}
+
+function parse<Input>(form: z.ZodType<Input>, input: unknown): Input {
+  const parsed = form.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues
+    .slice(0, 20)
+    .map((issue) => ({ field: issue.path.join('.') || '(body)', message: issue.message }));
+  const first = problems[0];
+  throw new RatchetError('invalid_request', `${first?.field}: ${first?.message}`, { details: { problems } });
+}
+
+/** How long a query waits for the read models to reach the position it asked for. */
+const REACH_MS = 10_000;
+/** How long it waits for what was merely told on the same surface. */
+const SEEN_MS = 500;
+/** A row that was just written may not be there yet: one that is not found is looked for once more at the head. */
+const NOT_FOUND = ['execution_not_found', 'task_not_found', 'not_found'] as const;
+
+/** An operation that answers from the read models, once they have reached what the caller has seen. */
+export function query<Input, Output>({ read, ...definition }: Query<Input, Output>): Operation {
+  return operation({
+    ...definition,
+    kind: 'query',
+    run: async (core, input, caller) => {
+      if (caller.minPosition !== START) await core.progress.reach(caller.minPosition, REACH_MS);
+      else await core.progress.reach(caller.seen, SEEN_MS).catch(() => undefined);
+      try {
+        return await read(core.query, input);
+      } catch (error) {
+        if (!NOT_FOUND.some((code) => isRatchetError(error, code))) throw error;
+        await core.progress.reach(await core.query.store.head(), REACH_MS);
+        return read(core.query, input);
+      }
+    },
+  });
+}
+
+/** An operation that asks for something to be done. */
+export function command<Input>(definition: Omit<Definition<Input>, 'kind'>): Operation {
+  return operation({ ...definition, kind: 'command' });
+}
+
+/** @returns the metadata of a command that `caller` sends now. */
+export function metaOf(core: Core, caller: Caller, operation: string): CommandMeta {
+  const { runtime } = core.execute;
+  const { principal, idempotencyKey, traceparent } = caller;
+  const commandId =
+    idempotencyKey === null ? runtime.newId() : runtime.uuidOf(`${operation}\n${principal.id}\n${idempotencyKey}`);
+  return { principal, commandId, correlationId: '', causationId: null, traceparent, now: runtime.now() };
+}
