@@ -8,8 +8,3 @@ export type Payload =
   | { readonly value: Json }
   /** SHA-256 of the JSON text, and its size in UTF-8 bytes. */
   | { readonly blob: string; readonly bytes: number };
-
-/** @returns a payload that stands in the event itself. The caller knows that it is small. */
-export function inline(value: Json): Payload {
-  return { value };
-}
