@@ -1,0 +1,56 @@
+/** Makes what a package ships: Node strips no types below node_modules, so the sources become bundles in `dist`. */
+import { readFileSync, rmSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { build, type BuildOptions, type Metafile } from 'esbuild';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+const COMMON = {
+  absWorkingDir: ROOT,
+  outdir: 'dist',
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  packages: 'external',
+  sourcemap: 'linked',
+  metafile: true,
+  logLevel: 'warning',
+} as const satisfies BuildOptions;
+
+/** Each finds the others beside itself, under these names. */
+const SERVER = {
+  main: 'src/main.ts',
+  'projector-thread': 'src/projector-thread.ts',
+  'sqlite-writer': 'infra/event-store/sqlite-writer.ts',
+};
+
+/** One file with nothing to import: the process of a task may read no other. */
+const CHILD = { 'sandbox-child': 'infra/sandbox/child.ts' };
+
+/** @returns packages that the bundles import. */
+function packagesIn({ outputs }: Metafile): Set<string> {
+  const paths = Object.values(outputs).flatMap(({ imports }) => imports);
+  const outside = paths.filter(({ path, external }) => external === true && !isBuiltin(path));
+  return new Set(outside.map(({ path }) => path.split('/', path.startsWith('@') ? 2 : 1).join('/')));
+}
+
+function declaredPackages(): Set<string> {
+  const manifest: { readonly dependencies: Record<string, string> } = JSON.parse(
+    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+  );
+  return new Set(Object.keys(manifest.dependencies));
+}
+
+rmSync(new URL('../../dist', import.meta.url), { recursive: true, force: true });
+const server = await build({ ...COMMON, entryPoints: SERVER, splitting: true, chunkNames: 'chunk-[hash]' });
+const child = await build({ ...COMMON, entryPoints: CHILD });
+
+const declared = declaredPackages();
+const undeclared = [...packagesIn(server.metafile)].filter((name) => !declared.has(name));
+if (undeclared.length > 0) throw new Error(`imported, but no dependency of the package: ${undeclared.join(', ')}`);
+const imported = packagesIn(child.metafile);
+if (imported.size > 0) throw new Error(`the process of a task imports packages: ${[...imported].join(', ')}`);
+const warnings = [...server.warnings, ...child.warnings];
+if (warnings.length > 0) throw new Error(`the build has ${warnings.length} warning(s)`);
