@@ -4,13 +4,33 @@ import type { Runtime } from '../src/ports/runtime.ts';
 
 /** @returns a {@link Runtime} on the system's clock and generator. */
 export function systemRuntime(): Runtime {
+  const random = pooledRandom();
   return {
     now: () => Date.now(),
-    newId: () => uuidV7(Date.now(), randomBytes(10)),
-    randomHex: (bytes) => randomBytes(bytes).toString('hex'),
+    newId: () => uuidV7(Date.now(), random(10)),
+    randomHex: (bytes) => random(bytes).toString('hex'),
     random: () => Math.random(),
     sha256: (text) => hash('sha256', text, 'hex'),
     uuidOf: (text) => uuidV8(hash('sha256', text, 'hex')),
+  };
+}
+
+const POOL_BYTES = 8_192;
+
+/** Asks the system's generator in large pieces, because one call costs more than the bytes; no byte is given out twice. */
+function pooledRandom(): (bytes: number) => Buffer {
+  let pool = randomBytes(POOL_BYTES);
+  let used = 0;
+  return (bytes) => {
+    if (bytes > POOL_BYTES / 8) return randomBytes(bytes);
+    if (used + bytes > POOL_BYTES) {
+      pool = randomBytes(POOL_BYTES);
+      used = 0;
+    }
+    const piece = Buffer.from(pool.subarray(used, used + bytes));
+    pool.fill(0, used, used + bytes);
+    used += bytes;
+    return piece;
   };
 }
 

@@ -1,10 +1,14 @@
 /** The process in which task code runs: reads a message, runs one turn, writes what happened, and nothing besides. */
+import { setPriority } from 'node:os';
 import { Channel } from './channel.ts';
 import { ContextFactory } from './context.ts';
 import { Execution } from './execution.ts';
 import { hardenIntrinsics } from './harden.ts';
 import { clearLeftovers } from './leftovers.ts';
 import type { StartMessage, ToChild } from './protocol.ts';
+
+/** Below the server, above what a system runs when idle. */
+const NICENESS = 5;
 
 const channel = new Channel();
 const contexts = new ContextFactory();
@@ -42,6 +46,8 @@ function execute(start: StartMessage): void {
   }
 }
 
+// A task must not take the processor from the server, least of all at the moment when the server hands it a message.
+setPriority(NICENESS);
 hardenIntrinsics();
 channel.write('{"type":"ready"}');
 for (;;) {

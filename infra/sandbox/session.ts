@@ -21,7 +21,7 @@ export class ProcessSession implements SandboxSession {
   #pending: Pending | undefined;
   #state: 'new' | 'open' | 'finished' | 'over' = 'new';
   /** Why the session is over, for calls that come too late. */
-  #error: Error = new RatchetError('internal', 'the session was released');
+  #error: Error | null = null;
   #blocked = false;
   #turn = 0;
   #clock = 0;
@@ -62,7 +62,7 @@ export class ProcessSession implements SandboxSession {
     const reusable =
       this.#state === 'finished' || this.#state === 'new' || (!this.#blocked && this.#pending === undefined);
     const running = this.#state === 'open';
-    this.#end(new RatchetError('internal', 'the session was released'));
+    this.#end(null);
     if (!reusable) return this.#process.kill();
     if (running) this.#process.send('{"type":"drop"}');
     this.#process.listen(undefined);
@@ -96,7 +96,7 @@ export class ProcessSession implements SandboxSession {
 
   #late(): Error {
     return this.#state === 'over'
-      ? this.#error
+      ? (this.#error ?? released())
       : new RatchetError('internal', `the session can not do this: it is ${this.#state}`);
   }
 
@@ -167,14 +167,19 @@ export class ProcessSession implements SandboxSession {
     this.kill(new RatchetError(code, message));
   }
 
-  #end(error: Error): void {
+  /** @param error why; null when it was released, which is no error until something more is asked of it */
+  #end(error: Error | null): void {
     if (this.#state === 'over') return;
     this.#state = 'over';
     this.#error = error;
     const pending = this.#pending;
     this.#pending = undefined;
-    pending?.reject(error);
+    pending?.reject(error ?? released());
   }
+}
+
+function released(): RatchetError {
+  return new RatchetError('internal', 'the session was released');
 }
 
 /** A record's weight against the limit: its texts, and a little for the rest. */

@@ -121,17 +121,20 @@ class Attempt {
   /** Waits for a turn; null when a cancellation had to kill it. */
   async #guarded(turn: Promise<Turn>): Promise<Turn | null> {
     const { cancel, session } = this.#plan;
-    const killed = new RatchetError('cancelled', 'the task did not end by itself');
+    let killed: RatchetError | null = null;
     let timer: NodeJS.Timeout | undefined;
     const onCancel = (): void => {
-      timer = setTimeout(() => session.kill(killed), CANCEL_GRACE_MS);
+      timer = setTimeout(() => {
+        killed = new RatchetError('cancelled', 'the task did not end by itself');
+        session.kill(killed);
+      }, CANCEL_GRACE_MS);
     };
     if (cancel.aborted) onCancel();
     else cancel.addEventListener('abort', onCancel, { once: true });
     try {
       return await turn;
     } catch (error) {
-      if (error === killed) return null;
+      if (killed !== null && error === killed) return null;
       throw error;
     } finally {
       clearTimeout(timer);

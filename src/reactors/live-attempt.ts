@@ -108,7 +108,7 @@ class LiveAttempt {
     const journal = state === null ? [] : await resolveJournal(blobs, journalOf(state, start.attempt));
     const unknown = new Set(state === null ? [] : unknownSteps(state, start.attempt));
     const world = liveWorld(this.#deps, { request, recording, worker: start.worker, unknown });
-    await this.#place.take(this.#abort.signal);
+    await this.#place.take(request.options.priority, this.#abort.signal);
     this.#session = await sandbox.open({ ...limits, memoryMb: request.options.memoryMb }, this.#abort.signal);
     const deadline = setTimeout(() => this.abort(overdue(request.options.timeoutMs)), request.options.timeoutMs);
     try {

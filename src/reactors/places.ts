@@ -2,8 +2,8 @@
 
 /** One execution's claim on a place. */
 export interface Place {
-  /** Waits for a free place, first come, first served. Rejects with the reason of `signal`. */
-  take(signal: AbortSignal): Promise<void>;
+  /** Waits for a free place: higher priority first, then first come, first served. Rejects with the reason of `signal`. */
+  take(priority: number, signal: AbortSignal): Promise<void>;
   /** True: it only waits for other executions, so its place may serve one of them. False: it goes on, whether one is free or not. */
   idle(isIdle: boolean): void;
   /** Gives the place back for good. Idempotent; also right when none was ever taken. */
@@ -12,7 +12,7 @@ export interface Place {
 
 export class Places {
   #free: number;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: { readonly priority: number; readonly given: () => void }[] = [];
 
   constructor(count: number) {
     this.#free = count;
@@ -23,8 +23,8 @@ export class Places {
     let held = false;
     let left = false;
     return {
-      take: async (signal) => {
-        await this.#take(signal);
+      take: async (priority, signal) => {
+        await this.#take(priority, signal);
         held = true;
         if (left) this.#give();
       },
@@ -43,7 +43,7 @@ export class Places {
     };
   }
 
-  #take(signal: AbortSignal): Promise<void> {
+  #take(priority: number, signal: AbortSignal): Promise<void> {
     if (this.#free > 0) {
       this.#free -= 1;
       return Promise.resolve();
@@ -53,12 +53,14 @@ export class Places {
         signal.removeEventListener('abort', aborted);
         resolve();
       };
+      const waiter = { priority, given };
       const aborted = (): void => {
-        this.#waiting.splice(this.#waiting.indexOf(given), 1);
+        this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
         reject(signal.reason);
       };
       signal.addEventListener('abort', aborted, { once: true });
-      this.#waiting.push(given);
+      const behind = this.#waiting.findIndex((other) => other.priority < priority);
+      this.#waiting.splice(behind < 0 ? this.#waiting.length : behind, 0, waiter);
     });
   }
 
@@ -68,6 +70,6 @@ export class Places {
     const next = this.#waiting.shift();
     if (next === undefined) return;
     this.#free -= 1;
-    next();
+    next.given();
   }
 }

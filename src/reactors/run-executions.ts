@@ -27,7 +27,7 @@ import { PriorityQueue } from './priority-queue.ts';
  * Executions claimed for each place. Those beyond the places are ready to run the moment one is free, so that places do not
  * stand idle while a claim becomes durable; more would only keep them from other nodes.
  */
-const ADMITTED_PER_PLACE = 8;
+const ADMITTED_PER_PLACE = 16;
 
 export interface RunnerOptions {
   /** Executions at once. */
