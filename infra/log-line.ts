@@ -1,4 +1,4 @@
-/** What a log line says: errors with everything that led to them, and the short form that people read. */
+/** What a log line says: errors with everything that led to them, no secrets, and the short form that people read. */
 import { styleText } from 'node:util';
 
 /** Causes beyond this depth are left out: a chain may be a ring. */
@@ -20,6 +20,23 @@ export function describeError(error: unknown, depth = 0): unknown {
       ? { errors: error.errors.map((each) => describeError(each, depth + 1)) }
       : {}),
   };
+}
+
+const SECRET = '(?:authorization|cookie|api[-_]?key|password|passphrase|secret|token)';
+const SECRET_NAME = new RegExp(`${SECRET}$`, 'i');
+const MENTIONS_SECRET = new RegExp(`${SECRET}":`, 'i');
+
+/**
+ * Hides the values of fields whose names end as those of secrets do, at any depth.
+ *
+ * @param json one line with its end. The finished line is read, so that it does not matter how a value came into it; few need it.
+ */
+export function withoutSecrets(json: string): string {
+  if (!MENTIONS_SECRET.test(json)) return json;
+  const hidden: unknown = JSON.parse(json, (name, value: unknown) => {
+    return SECRET_NAME.test(name) && value !== null && typeof value !== 'boolean' ? '[redacted]' : value;
+  });
+  return `${JSON.stringify(hidden)}\n`;
 }
 
 const COLORS = {

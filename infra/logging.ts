@@ -1,7 +1,7 @@
 /** The server's own log: one logger, and for each place that lines go to, which of them it takes and in what form. */
 import { type Bindings, type ChildLoggerOptions, type Logger, type LoggerOptions, pino, symbols } from 'pino';
 import { LogFile, type LogFileOptions } from './log-file.ts';
-import { describeError, textOf } from './log-line.ts';
+import { describeError, textOf, withoutSecrets } from './log-line.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'off';
 
@@ -39,22 +39,6 @@ export interface Logging {
 const ROOT_TARGET = 'ratchet';
 const OFF = Number.POSITIVE_INFINITY;
 const CONSOLE: ConsoleSink = { type: 'console', level: null, format: 'text', colored: true };
-
-const SECRET_KEYS = [
-  'authorization',
-  'Authorization',
-  'proxy-authorization',
-  'cookie',
-  'set-cookie',
-  'x-api-key',
-  'api_key',
-  'apiKey',
-  'password',
-  'secret',
-  'token',
-  'access_token',
-  'refresh_token',
-];
 
 interface OpenSink {
   /** Least level taken; null: that of the logger. */
@@ -108,10 +92,7 @@ const FORM: LoggerOptions = {
   formatters: { level: (label) => ({ level: label.toUpperCase() }) },
   timestamp: () => `,"timestamp":"${new Date().toISOString()}"`,
   serializers: { err: (error: unknown) => describeError(error), error: (error: unknown) => describeError(error) },
-  redact: {
-    censor: '[redacted]',
-    paths: SECRET_KEYS.flatMap((key) => [`["${key}"]`, `*["${key}"]`, `*.*["${key}"]`, `*.*.*["${key}"]`]),
-  },
+  hooks: { streamWrite: withoutSecrets },
 };
 
 function targetLevels(targets: Readonly<Record<string, LogLevel>>): (target: string) => LogLevel | null {

@@ -94,15 +94,26 @@ describe('a JSON line', () => {
     expect(textIn().split('\n')).toHaveLength(3);
   });
 
-  test('hides the values of usual secret keys at any usual depth, and leaves the logged object alone', async () => {
+  test('hides what fields with the names of secrets hold, however they came into it, and alters nothing logged', async () => {
     const { logger, close } = open([file()]);
-    const request = { headers: { authorization: 'hush', 'x-api-key': 'hush', accept: 'text/plain' } };
-    logger.info({ token: 'hush', request, deep: { a: { b: { password: 'hush' } } } }, 'asked');
-    logger.child({ secret: 'hush' }).info('bound');
+    const request = {
+      headers: { Authorization: 'hush', 'x-api-key': 'hush', 'set-cookie': ['hush'], accept: 'text/plain' },
+    };
+    class Connection {
+      readonly dbPassword = 'hush';
+      readonly deeper = { still: { client_secret: { value: 'hush' } } };
+    }
+    logger.info({ token: 'hush', request, connection: new Connection() }, 'asked');
+    logger.child({ apiKey: 'hush' }).info({ hasToken: true, tokens: 7 }, 'bound');
+    logger.error(new RatchetError('internal', 'failed', { details: { refresh_token: 'hush' } }));
+    logger.info('the words "secret": and {"token":"abc"} stay in a message');
     await close();
     expect(textIn()).not.toContain('hush');
-    expect(linesIn()[0]).toMatchObject({ request: { headers: { authorization: '[redacted]', accept: 'text/plain' } } });
-    expect(request.headers.authorization).toBe('hush');
+    const [first, second, , last] = linesIn();
+    expect(first).toMatchObject({ request: { headers: { Authorization: '[redacted]', accept: 'text/plain' } } });
+    expect(second).toMatchObject({ apiKey: '[redacted]', hasToken: true, tokens: 7, message: 'bound' });
+    expect(last?.['message']).toBe('the words "secret": and {"token":"abc"} stay in a message');
+    expect(request.headers.Authorization).toBe('hush');
   });
 
   test('tells an error with code, message, stack and the chain of its causes', async () => {
