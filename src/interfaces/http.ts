@@ -1,5 +1,5 @@
 /** The HTTP listener: who calls, how large, under which correlation id; errors as problem details; health. */
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
 import { LOCAL_ADMIN, type Principal } from '../domain/access.ts';
 import { type ErrorCode, RatchetError } from '../domain/errors.ts';
 import { problemOf, retryAfterOf } from './errors.ts';
@@ -25,7 +25,7 @@ const FRAMEWORK: Readonly<Record<string, ErrorCode>> = {
 export function createHttp(options: HttpOptions): FastifyInstance {
   const http = fastify({
     loggerInstance: options.logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.maxRequestBytes,
     requestTimeout: options.requestTimeoutMs,
     keepAliveTimeout: options.keepAliveMs,
