@@ -1,0 +1,117 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { countCalls, surviveCrashes } from '../support/crash-load.ts';
+import { call, eventually, openHome, startServerProcess } from '../support/server.ts';
+
+describe('a server that is killed', () => {
+  it('completes every acknowledged execution exactly once and calls nothing again that it has stored', {
+    timeout: 90_000,
+  }, async () => {
+    using home = openHome();
+    await surviveCrashes(home, { clients: 10, executions: 24, callsEvery: 3, kills: 3 });
+  });
+
+  it.runIf(process.platform === 'linux')('takes the processes of its tasks with it', async () => {
+    using home = openHome();
+    await using server = await startServerProcess(home);
+    await call(server.url, 'POST', '/api/v1/tasks', { name: 'endless', code: 'function main() { for (;;); }' });
+    await call(server.url, 'POST', '/api/v1/executions', { task_id: 'endless', input: {} });
+    await eventually('a busy process', () => taskProcesses(server.pid).find(({ busy }) => busy));
+    const processes = taskProcesses(server.pid).map(({ pid }) => pid);
+    await server.kill();
+    await eventually('all are gone', () => (processes.some(isAlive) ? undefined : true));
+  });
+});
+
+describe.runIf(process.platform === 'linux')('a task process that is killed', () => {
+  const code = `async function main({ base, loops }, context) {
+    const first = await (await fetch(base + '/once')).json();
+    if (loops === 'always') for (;;);
+    if (loops === 'at first' && context.attempt === 1) for (;;);
+    return { first, attempt: context.attempt };
+  }`;
+
+  it('ends its execution with sandbox_crashed, and the next execution runs in a new process', async () => {
+    using home = openHome();
+    await using counter = await countCalls();
+    await using server = await startServerProcess(home, { more: 'workers:\n  count: 1\n' });
+    await call(server.url, 'POST', '/api/v1/tasks', { name: 'loops', code });
+    const input = { base: counter.url, loops: 'always' };
+    const { body } = await call(server.url, 'POST', '/api/v1/executions', { task_id: 'loops', input });
+    await killBusy(server.pid);
+    const ended = await end(server.url, String(body['execution_id']));
+    expect(ended).toMatchObject({ status: 'failed', error: { code: 'sandbox_crashed' } });
+
+    const next = { task_id: 'loops', input: { ...input, loops: 'never' } };
+    const after = await call(server.url, 'POST', '/api/v1/tasks/execute', next);
+    expect(after.body).toMatchObject({ status: 'completed', output: { first: { path: '/once' } } });
+  });
+
+  it('has its execution retried when the policy says so', async () => {
+    using home = openHome();
+    await using counter = await countCalls();
+    await using server = await startServerProcess(home, { more: 'workers:\n  count: 1\n' });
+    await call(server.url, 'POST', '/api/v1/tasks', { name: 'loops', code });
+    const retry = { max_attempts: 2, initial_ms: 10 };
+    const input = { base: counter.url, loops: 'at first' };
+    const { body } = await call(server.url, 'POST', '/api/v1/executions', { task_id: 'loops', input, retry });
+    await killBusy(server.pid);
+    const ended = await end(server.url, String(body['execution_id']));
+    expect(ended).toMatchObject({ status: 'completed', attempt: 2, output: { attempt: 2 } });
+  });
+});
+
+async function end(url: string, executionId: string): Promise<Record<string, unknown>> {
+  return eventually(`${executionId} has ended`, async () => {
+    const { body } = await call(url, 'GET', `/api/v1/executions/${executionId}`);
+    return ['completed', 'failed', 'cancelled'].includes(String(body['status'])) ? body : undefined;
+  });
+}
+
+async function killBusy(server: number): Promise<void> {
+  const busy = await eventually('a busy task process', () => taskProcesses(server).find((task) => task.busy));
+  process.kill(busy.pid, 'SIGKILL');
+}
+
+interface TaskProcess {
+  readonly pid: number;
+  /** Used much processor time and goes on doing so: a task in a loop, not a process that waits for one. */
+  readonly busy: boolean;
+}
+
+/** Processes below `ancestor` that run tasks, and not what wraps them. */
+function taskProcesses(ancestor: number): readonly TaskProcess[] {
+  const all = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => statOf(Number(name)));
+  const parents = new Map(all.map(({ pid, parent }) => [pid, parent]));
+  const isBelow = (pid: number): boolean => {
+    const parent = parents.get(pid);
+    return parent !== undefined && (parent === ancestor || isBelow(parent));
+  };
+  return all
+    .filter(
+      ({ pid, program }) => isBelow(pid) && program.includes('sandbox') && !all.some(({ parent }) => parent === pid),
+    )
+    .map(({ pid, state, ticks }) => ({ pid, busy: state === 'R' && ticks > BUSY_TICKS }));
+}
+
+/** Hundredths of a second; starting takes a good part of this. */
+const BUSY_TICKS = 60;
+
+function statOf(pid: number) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const program = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    return [
+      { pid, program, state: fields[0], parent: Number(fields[1]), ticks: Number(fields[11]) + Number(fields[12]) },
+    ];
+  } catch {
+    return [];
+  }
+}
+
+function isAlive(pid: number): boolean {
+  return statOf(pid).some(({ state }) => state !== 'Z');
+}
