@@ -14,15 +14,16 @@ import { openSandbox } from '../infra/sandbox/pool.ts';
 import { openSchemaCheck } from '../infra/schema-check.ts';
 import { type ConfiguredSecret, configuredSecrets } from '../infra/secrets.ts';
 import { folderSource } from '../infra/task-source.ts';
-import { openLockedSession, openLoneSession, type OwnSession } from '../infra/worker-sessions.ts';
+import { type OwnSession, openLockedSession, openLoneSession } from '../infra/worker-sessions.ts';
 import type { ReadModels } from '../projections/read-models.ts';
 import { countWork, dispatchTable } from '../queries/dispatch.ts';
 import { RatchetError } from './domain/errors.ts';
 import { streamName } from './domain/event.ts';
 import type { Core } from './interfaces/operation.ts';
-import type { SandboxLimits } from './ports/sandbox.ts';
 import type { EventStore } from './ports/event-store.ts';
-import { projectInline, projectOnThread, type Projector } from './projector.ts';
+import type { SandboxLimits } from './ports/sandbox.ts';
+import { type Projector, projectInline, projectOnThread } from './projector.ts';
+import { type Refusal, RefusalAudit } from './reactors/audit-refusals.ts';
 import { Completions, type End } from './reactors/completions.ts';
 import { followCancels } from './reactors/follow-cancels.ts';
 import { FollowedTasks } from './reactors/follow-tasks.ts';
@@ -76,6 +77,8 @@ export interface App {
   readonly directory: FollowedTasks;
   readonly projector: Projector;
   health(): Promise<AppHealth>;
+  /** Writes a refusal into the audit trail. */
+  refuse(refusal: Refusal): void;
   /** Listeners to close before the rest. */
   attach(http: FastifyInstance): void;
   /** Stops taking work, waits up to `graceMs` for what runs, and frees everything. */
@@ -198,6 +201,8 @@ async function startReactors(settings: AppSettings, parts: Parts, closers: Close
 function appOf(settings: AppSettings, parts: Parts, sources: readonly SourceStatus[], closers: Closers): App {
   const { store, runner, rows, projector, directory, sandbox, completions } = parts;
   let grace = CLOSE_GRACE_MS;
+  const refusals = new RefusalAudit(parts, parts.onTrouble);
+  closers.push(() => refusals.flush());
   closers.push(() => runner.close(grace));
   const core: Core = {
     execute: { ...parts, dispatcher: runner },
@@ -214,6 +219,7 @@ function appOf(settings: AppSettings, parts: Parts, sources: readonly SourceStat
     store,
     directory,
     projector,
+    refuse: (refusal) => refusals.note(refusal),
     attach: (http) => void closers.push(() => http.close()),
     health: async () => {
       const projections = projector.statuses();

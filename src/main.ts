@@ -2,14 +2,14 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Command, CommanderError, Option } from 'commander';
-import { loadConfig, type LoadedConfig } from '../config/load.ts';
+import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { formatConfig, showConfig } from '../config/show.ts';
 import { openLogging } from '../infra/logging.ts';
 import type { AppSettings } from './app.ts';
 import { testTasks, validate } from './cli/check-tasks.ts';
 import { type ExitCode, explainExit } from './cli/exit.ts';
 import { projectionStatus, rebuildProjections, replay, showEvents } from './cli/inspect.ts';
-import { openOutput, type Output } from './cli/output.ts';
+import { type Output, openOutput } from './cli/output.ts';
 import { runOnce } from './cli/run-once.ts';
 import { serve } from './cli/serve.ts';
 import { appSettings, serveSettings } from './cli/settings.ts';

@@ -5,7 +5,7 @@ import { openSqliteReadStore } from '../infra/read-store/sqlite.ts';
 import { PROJECTIONS } from '../projections/index.ts';
 import type { ReadModels } from '../projections/read-models.ts';
 import { ProjectionRunner } from '../projections/runner.ts';
-import { type FromProjector, projectorLock, type ProjectorSettings, type ToProjector } from './projector.ts';
+import { type FromProjector, type ProjectorSettings, projectorLock, type ToProjector } from './projector.ts';
 
 const settings: ProjectorSettings = workerData;
 const FOLLOW_MS = 10;

@@ -1,4 +1,6 @@
 /** `ratchet validate` and `ratchet test`: what is wrong with tasks in files, and whether their tests pass. */
+
+import { dirname, resolve } from 'node:path';
 import { openFiles } from '../../infra/files.ts';
 import { openOutbound } from '../../infra/outbound.ts';
 import { systemRuntime } from '../../infra/runtime.ts';
@@ -13,7 +15,6 @@ import { httpRequest, httpValue } from '../reactors/http-step.ts';
 import { plainError } from '../reactors/perform-steps.ts';
 import { runTest, type TestDeps, type TestResult } from '../reactors/run-tests.ts';
 import type { ExitCode } from './exit.ts';
-import { dirname, resolve } from 'node:path';
 import { listFrom } from './from-fs.ts';
 import type { Output } from './output.ts';
 

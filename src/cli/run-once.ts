@@ -1,17 +1,17 @@
 /** `ratchet run-once`: runs a task from files to its end, with everything recorded, and no server. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { listEvents } from '../../queries/event.ts';
 import { publishDefinition } from '../../commands/publish-task.ts';
-import { type App, openApp, type AppSettings } from '../app.ts';
+import { listEvents } from '../../queries/event.ts';
+import { type App, type AppSettings, openApp } from '../app.ts';
 import { LOCAL_ADMIN } from '../domain/access.ts';
 import { RatchetError } from '../domain/errors.ts';
 import { type Json, START, streamName } from '../domain/event.ts';
 import { type Caller, metaOf } from '../interfaces/operation.ts';
 import { OPERATIONS, toldEnd } from '../interfaces/operations.ts';
-import { tasksFrom } from './from-fs.ts';
 import type { ExitCode } from './exit.ts';
 import { UsageError } from './exit.ts';
+import { tasksFrom } from './from-fs.ts';
 import { type Output, pretty } from './output.ts';
 
 export interface RunOnceOptions {

@@ -1,8 +1,8 @@
 /** `ratchet serve`: the HTTP service, from start to a clean stop. */
 import type { FastifyInstance } from 'fastify';
 import { type App, type AppSettings, openApp } from '../app.ts';
-import { createHttp } from '../interfaces/http.ts';
 import { addHealth } from '../interfaces/health.ts';
+import { createHttp } from '../interfaces/http.ts';
 import { addRest } from '../interfaces/rest.ts';
 import type { ExitCode } from './exit.ts';
 
@@ -28,7 +28,12 @@ export async function startServer(settings: AppSettings, serve: ServeSettings): 
   const app = await openApp(settings);
   try {
     const { runtime } = app.core.execute;
-    const http = createHttp({ ...serve, logger: settings.logger, newId: () => runtime.newId() });
+    const http = createHttp({
+      ...serve,
+      logger: settings.logger,
+      newId: () => runtime.newId(),
+      onRefusal: (refusal) => app.refuse(refusal),
+    });
     addHealth(http, () => app.health(), { prefix: serve.restPrefix, version: serve.version });
     addRest(http, app.core, serve.restPrefix);
     app.attach(http);

@@ -1,6 +1,7 @@
 /** Who asks and what they may do: one decision for every interface. */
-import type { Fact } from './event.ts';
+
 import { RatchetError } from './errors.ts';
+import type { Fact } from './event.ts';
 
 /** What an operation needs. */
 export type Permission =

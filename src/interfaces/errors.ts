@@ -1,5 +1,5 @@
 /** Tells errors to HTTP clients as RFC 9457 problem details; what is not ours is told as `internal` and nothing more. */
-import { asRatchetError, type ErrorCode, ERRORS } from '../domain/errors.ts';
+import { asRatchetError, ERRORS, type ErrorCode } from '../domain/errors.ts';
 
 export interface Problem {
   readonly type: string;

@@ -10,7 +10,17 @@ export interface HttpOptions {
   readonly requestTimeoutMs: number;
   readonly keepAliveMs: number;
   readonly newId: () => string;
+  /** Told about each request that was refused. */
+  readonly onRefusal: (refusal: { principal: string; operation: string; reason: string }) => void;
 }
+
+/** Answers that say no to somebody, as opposed to something that went wrong. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set([
+  'unauthenticated',
+  'permission_denied',
+  'dangerous_task',
+  'queue_full',
+]);
 
 /** Codes for what fastify itself refuses. */
 const FRAMEWORK: Readonly<Record<string, ErrorCode>> = {
@@ -44,6 +54,10 @@ export function createHttp(options: HttpOptions): FastifyInstance {
     const known = ours(error);
     const problem = problemOf(known, request.id);
     if (problem.code === 'internal') request.log.error({ err: error, correlationId: request.id }, 'unexpected error');
+    if (REFUSALS.has(problem.code)) {
+      const operation = `${request.method} ${request.routeOptions.url ?? '(no route)'}`;
+      options.onRefusal({ principal: `address:${request.ip}`, operation, reason: problem.code });
+    }
     const seconds = retryAfterOf(known);
     if (seconds !== null) reply.header('retry-after', String(seconds));
     reply.code(problem.status).type('application/problem+json').send(problem);

@@ -1,8 +1,8 @@
 /** The one list of everything that can be asked of Ratchet: each interface derives its routes, fields or tools from it. */
 import { z } from 'zod';
-import { cancelExecution } from '../../commands/execution.ts';
 import { executeTask, executeTaskInput } from '../../commands/execute-task.ts';
-import { handle, type Handled } from '../../commands/handle.ts';
+import { cancelExecution } from '../../commands/execution.ts';
+import { type Handled, handle } from '../../commands/handle.ts';
 import {
   createTaskInput,
   definitionOf,
@@ -20,7 +20,7 @@ import { RatchetError } from '../domain/errors.ts';
 import type { TerminalEvent } from '../domain/execution.ts';
 import { explain } from '../domain/explain.ts';
 import { currentVersion, type TaskState } from '../domain/task.ts';
-import { type Caller, command, type Core, metaOf, type Operation, query } from './operation.ts';
+import { type Caller, type Core, command, metaOf, type Operation, query } from './operation.ts';
 import { retryOf } from './retry-execution.ts';
 
 const executionId = z.strictObject({ execution_id: z.string().min(1).max(64) });

@@ -8,7 +8,7 @@ import { type Position, START } from '../domain/event.ts';
 import { principalOf } from './http.ts';
 import type { Caller, Core, Operation } from './operation.ts';
 import { OPERATIONS } from './operations.ts';
-import { type Route, ROUTES } from './surfaces.ts';
+import { ROUTES, type Route } from './surfaces.ts';
 
 /** Adds all routes below `prefix`. */
 export function addRest(http: FastifyInstance, core: Core, prefix: string): void {

@@ -1,6 +1,7 @@
 /** Makes the request that repeats a finished execution; its lineage names the original. */
+
+import { type ExecuteDeps, type ExecuteTaskInput, executeTaskInput } from '../../commands/execute-task.ts';
 import { known } from '../../commands/execution.ts';
-import { type ExecuteDeps, executeTaskInput, type ExecuteTaskInput } from '../../commands/execute-task.ts';
 import { RatchetError } from '../domain/errors.ts';
 import { streamName } from '../domain/event.ts';
 import { type ExecutionEvent, execution, isFinished } from '../domain/execution.ts';

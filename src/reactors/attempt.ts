@@ -2,8 +2,8 @@
 import { RatchetError } from '../domain/errors.ts';
 import type { JsonObject } from '../domain/event.ts';
 import {
-  canonicalJson,
   type CustomOutcome,
+  canonicalJson,
   type JournalEntry,
   type Outcome,
   type StepCall,

@@ -1,7 +1,8 @@
 /** Tells those who wait when an execution has ended, whichever process ran it. */
-import { decode } from '../domain/history.ts';
+
 import { idOf, type Position, type StoredEvent } from '../domain/event.ts';
 import { type ExecutionEvent, TERMINAL_EVENT_TYPES, type TerminalEvent } from '../domain/execution.ts';
+import { decode } from '../domain/history.ts';
 import type { EventStore } from '../ports/event-store.ts';
 
 /** How an execution ended, and the position up to which a reader must be to see it. */

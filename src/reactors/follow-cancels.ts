@@ -1,7 +1,7 @@
 /** Brings requests to cancel to the worker that runs the execution, whichever process took the request. */
 import { idOf } from '../domain/event.ts';
-import { decode } from '../domain/history.ts';
 import type { ExecutionEvent } from '../domain/execution.ts';
+import { decode } from '../domain/history.ts';
 import type { EventStore } from '../ports/event-store.ts';
 
 /** Calls `cancel` for each request from now on, until `signal` aborts. */

@@ -1,5 +1,5 @@
 /** Carries out the steps of a live attempt: the only place where a task's wishes meet the outside. */
-import { executeTask, executeTaskInput, type ExecuteDeps } from '../../commands/execute-task.ts';
+import { type ExecuteDeps, executeTask, executeTaskInput } from '../../commands/execute-task.ts';
 import { workerPrincipal } from '../domain/access.ts';
 import { asRatchetError, RatchetError } from '../domain/errors.ts';
 import { type Json, streamName } from '../domain/event.ts';
@@ -8,10 +8,10 @@ import type { Outcome, TaskErrorData } from '../domain/journal.ts';
 import { traceParentHeader } from '../domain/trace.ts';
 import type { Files } from '../ports/files.ts';
 import { type Outbound, OutboundError } from '../ports/outbound.ts';
+import type { Secrets } from '../ports/secrets.ts';
 import type { OpenCall, World } from './attempt.ts';
 import type { Completions } from './completions.ts';
 import { httpRequest, httpValue } from './http-step.ts';
-import type { Secrets } from '../ports/secrets.ts';
 import type { Recording } from './recording.ts';
 
 export interface WorldDeps extends ExecuteDeps {

@@ -1,7 +1,7 @@
 /** Writes what a live attempt does: steps and end into the execution's stream, logs, spans and progress into its telemetry. */
 import type { Deps } from '../../commands/handle.ts';
 import { workerPrincipal } from '../domain/access.ts';
-import { type Fact, streamName, type StoredEvent } from '../domain/event.ts';
+import { type Fact, type StoredEvent, streamName } from '../domain/event.ts';
 import type { AttemptStart, ExecutionEvent, ExecutionRequest, StoredOutcome } from '../domain/execution.ts';
 import { type JournalEntry, LOG_LEVELS, type Outcome, type SpanRef, type Telemetry } from '../domain/journal.ts';
 import type { TelemetryEvent } from '../domain/telemetry.ts';

@@ -6,10 +6,10 @@ import { isRatchetError, RatchetError } from '../domain/errors.ts';
 import { streamName } from '../domain/event.ts';
 import {
   type AttemptStart,
-  entriesBeforeFailure,
   type ExecutionEvent,
   type ExecutionRequest,
   type ExistingExecution,
+  entriesBeforeFailure,
   execution,
   isFinished,
   journalOf,
@@ -19,7 +19,7 @@ import { JOURNAL_VERSION } from '../domain/journal.ts';
 import { timeOf } from '../domain/time.ts';
 import type { DispatchTable, Sessions } from '../ports/dispatch-table.ts';
 import type { Dispatcher, Reservation } from '../ports/dispatcher.ts';
-import { type AttemptFact, type Claimed, type LiveDeps, runLive, type Running } from './live-attempt.ts';
+import { type AttemptFact, type Claimed, type LiveDeps, type Running, runLive } from './live-attempt.ts';
 import { Places } from './places.ts';
 import { PriorityQueue } from './priority-queue.ts';
 

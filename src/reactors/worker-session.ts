@@ -1,5 +1,5 @@
 /** Tells that this worker is alive: one lease for all executions that it runs. */
-import { envelopes, type Deps } from '../../commands/handle.ts';
+import { type Deps, envelopes } from '../../commands/handle.ts';
 import { workerPrincipal } from '../domain/access.ts';
 import { streamName } from '../domain/event.ts';
 import type { WorkerEvent } from '../domain/worker.ts';
