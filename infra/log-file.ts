@@ -1,4 +1,4 @@
-/** A file of log lines that never grows past its limit, never splits a line, and never takes the server down with it. */
+/** A file of log lines that begins anew at its limit, never splits a line, and never takes the server down with it. */
 import {
   closeSync,
   fstatSync,

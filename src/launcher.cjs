@@ -58,15 +58,18 @@ function runThere(binary, entry) {
     return [signal, () => isSent || child.kill(signal)];
   });
   for (const [signal, listener] of listeners) process.on(signal, listener);
+  const stopForwarding = () => listeners.forEach(([signal, listener]) => process.off(signal, listener));
 
   child.on('error', (error) => {
+    if (child.pid !== undefined) return;
+    stopForwarding();
     // Such as a binary for another C library.
     if (isNewEnough()) runHere(entry);
     else fail(`${binary} can not be started: ${error.message}`);
   });
   child.on('exit', (code, signal) => {
+    stopForwarding();
     process.exitCode = signal === null ? code : 128 + constants.signals[signal];
-    for (const [name, listener] of listeners) process.off(name, listener);
     // Ends as the child did. The first process of a container survives that, and exits with the code.
     if (signal !== null) process.kill(process.pid, signal);
   });
