@@ -8,7 +8,7 @@ import { openLogging } from '../infra/logging.ts';
 import type { AppSettings } from './app.ts';
 import { testTasks, validate } from './cli/check-tasks.ts';
 import { type ExitCode, explainExit } from './cli/exit.ts';
-import { projectionStatus, rebuildProjections, replay, showEvents } from './cli/inspect.ts';
+import { projectionStatus, type ReplayOptions, rebuildProjections, replay, showEvents } from './cli/inspect.ts';
 import { type Output, openOutput } from './cli/output.ts';
 import { runOnce } from './cli/run-once.ts';
 import { serve } from './cli/serve.ts';
@@ -116,10 +116,11 @@ function addRecordCommands(root: Command): void {
   root
     .command('replay')
     .description('run an execution again on its journal and compare')
-    .argument('<execution>', 'id of the execution')
+    .argument('[execution]', 'id of the execution; of the recording when left out')
+    .option('--recording <folder>', 'replay what `run-once --record` wrote, without a database')
     .option('--attempt <number>', 'attempt; the last one when left out', Number)
-    .action((id: string, { attempt }: { attempt?: number }, command: Command) =>
-      withSettings(command, (settings, output) => replay(settings, id, attempt, output)),
+    .action((id: string | undefined, options: ReplayOptions, command: Command) =>
+      withSettings(command, (settings, output) => replay(settings, id, options, output)),
     );
   const events = root.command('events').description('look at stored events');
   const follows = { tail: 'print events as they are stored', show: 'print stored events' };

@@ -1,10 +1,11 @@
 /** `ratchet replay`, `events` and `projections`: look at what is recorded, without a server. */
 import { eventFilter, shownEvent } from '../../queries/event.ts';
 import { type App, type AppSettings, openApp } from '../app.ts';
-import { RatchetError } from '../domain/errors.ts';
 import { type Category, START } from '../domain/event.ts';
-import type { ExitCode } from './exit.ts';
+import type { ReplayResult } from '../domain/replay.ts';
+import { type ExitCode, UsageError } from './exit.ts';
 import { type Output, pretty, table } from './output.ts';
+import { readRecording, restoreRecording } from './recording.ts';
 
 async function withApp(settings: AppSettings, work: (app: App) => Promise<ExitCode>): Promise<ExitCode> {
   const app = await openApp({ ...settings, runs: false, sources: [], warmWorkers: 1 });
@@ -15,24 +16,40 @@ async function withApp(settings: AppSettings, work: (app: App) => Promise<ExitCo
   }
 }
 
+export interface ReplayOptions {
+  readonly attempt?: number | undefined;
+  /** Folder of a recording; without it the database is read. */
+  readonly recording?: string | undefined;
+}
+
 /** Replays a recorded execution; answers 1 when the replay differs from the record. */
 export async function replay(
   settings: AppSettings,
-  executionId: string,
-  attempt: number | undefined,
+  executionId: string | undefined,
+  { attempt, recording: folder }: ReplayOptions,
   output: Output,
 ): Promise<ExitCode> {
-  return withApp(settings, async ({ core }) => {
-    const result = await core.replay(executionId, attempt);
-    output.result(result, () => {
-      const head = `${result.identical ? 'identical' : 'DIFFERENT'}: attempt ${result.attempt}, ${result.steps} steps, ${result.turns} turns, ${result.result}`;
-      const lines = result.differences.map(
-        ({ what, expected, actual }) => `${what}\n  recorded ${pretty(expected)}\n  replayed ${pretty(actual)}`,
-      );
-      return [head, ...lines].join('\n');
-    });
+  const recording = folder === undefined ? null : readRecording(folder);
+  const id = executionId ?? recording?.executionId;
+  if (id === undefined) throw new UsageError('name an execution, or give --recording');
+  const place = recording === null ? settings : { ...settings, eventStoreUrl: 'memory:' };
+  return withApp(place, async ({ core, store, directory }) => {
+    if (recording !== null) {
+      await restoreRecording(recording, store);
+      await directory.reach(await store.head());
+    }
+    const result = await core.replay(id, attempt);
+    output.result(result, () => toldReplay(result));
     return result.identical ? 0 : 1;
   });
+}
+
+function toldReplay({ identical, attempt, steps, turns, result, differences }: ReplayResult): string {
+  const head = `${identical ? 'identical' : 'DIFFERENT'}: attempt ${attempt}, ${steps} steps, ${turns} turns, ${result}`;
+  const lines = differences.map(
+    ({ what, expected, actual }) => `${what}\n  recorded ${pretty(expected)}\n  replayed ${pretty(actual)}`,
+  );
+  return [head, ...lines].join('\n');
 }
 
 export interface EventOptions {
@@ -105,9 +122,6 @@ export async function rebuildProjections(
 ): Promise<ExitCode> {
   return withApp(settings, async ({ projector }) => {
     const known = projector.statuses().map(({ name }) => name);
-    const wrong = names.find((name) => known.length > 0 && !known.includes(name));
-    if (wrong !== undefined)
-      throw new RatchetError('not_found', `there is no projection ${wrong}; known are ${known.join(', ')}`);
     output.progress(null, 'rebuilding');
     await projector.rebuild(names.length === 0 ? undefined : names);
     output.progress(1, 'rebuilt');

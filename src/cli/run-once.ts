@@ -1,18 +1,17 @@
 /** `ratchet run-once`: runs a task from files to its end, with everything recorded, and no server. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { publishDefinition } from '../../commands/publish-task.ts';
-import { listEvents } from '../../queries/event.ts';
 import { type App, type AppSettings, openApp } from '../app.ts';
 import { LOCAL_ADMIN } from '../domain/access.ts';
 import { RatchetError } from '../domain/errors.ts';
-import { type Json, START, streamName } from '../domain/event.ts';
+import { type Json, START } from '../domain/event.ts';
 import { type Caller, metaOf } from '../interfaces/operation.ts';
 import { OPERATIONS, toldEnd } from '../interfaces/operations.ts';
 import type { ExitCode } from './exit.ts';
 import { UsageError } from './exit.ts';
 import { tasksFrom } from './from-fs.ts';
 import { type Output, pretty } from './output.ts';
+import { writeRecording } from './recording.ts';
 
 export interface RunOnceOptions {
   readonly fromFs: string;
@@ -59,7 +58,9 @@ export async function runOnce(settings: AppSettings, options: RunOnceOptions, ou
       );
     }
     const answer = await execute(app, main.name, input, output);
-    if (options.record !== undefined) await record(app, answer.execution_id, options.record, output);
+    if (options.record !== undefined) {
+      output.note(`recorded to ${await writeRecording(app.store, answer.execution_id, options.record)}`);
+    }
     output.result(answer, () => told(answer));
     return answer.status === 'completed' ? 0 : 1;
   } finally {
@@ -108,17 +109,4 @@ async function watchProgress(app: App, output: Output, signal: AbortSignal): Pro
 function told({ status, output, duration_ms, error }: Answer): string {
   if (error === null) return status === 'completed' ? pretty(output) : `${status}`;
   return `${error.error_type}: ${error.message} (${error.code}, after ${duration_ms ?? 0} ms)\n${error.suggestions.join('\n')}`;
-}
-
-/** Everything a replay elsewhere needs: code, input, journal and telemetry, each as the events that hold it. */
-async function record(app: App, executionId: string, folder: string, output: Output): Promise<void> {
-  mkdirSync(folder, { recursive: true });
-  const page = await listEvents.read(app.core.query, { after: START, limit: 1_000 });
-  const streams = [streamName('execution', executionId), streamName('telemetry', executionId)];
-  const events = page.events.filter((event) => event.stream.startsWith('task-') || streams.includes(event.stream));
-  writeFileSync(
-    join(folder, 'recording.json'),
-    `${JSON.stringify({ executionId, node: process.version, events }, null, 2)}\n`,
-  );
-  output.note(`recorded ${events.length} events to ${join(folder, 'recording.json')}`);
 }

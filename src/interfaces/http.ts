@@ -35,7 +35,7 @@ const FRAMEWORK: Readonly<Record<string, ErrorCode>> = {
 export function createHttp(options: HttpOptions): FastifyInstance {
   const http = fastify({
     loggerInstance: options.logger,
-    logController: new LogController({ disableRequestLogging: true }),
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'correlationId' }),
     bodyLimit: options.maxRequestBytes,
     requestTimeout: options.requestTimeoutMs,
     keepAliveTimeout: options.keepAliveMs,
@@ -53,7 +53,7 @@ export function createHttp(options: HttpOptions): FastifyInstance {
   http.setErrorHandler((error, request, reply) => {
     const known = ours(error);
     const problem = problemOf(known, request.id);
-    if (problem.code === 'internal') request.log.error({ err: error, correlationId: request.id }, 'unexpected error');
+    if (problem.code === 'internal') request.log.error({ err: error }, 'unexpected error');
     if (REFUSALS.has(problem.code)) {
       const operation = `${request.method} ${request.routeOptions.url ?? '(no route)'}`;
       options.onRefusal({ principal: `address:${request.ip}`, operation, reason: problem.code });
