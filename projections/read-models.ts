@@ -1,5 +1,5 @@
 /** All read models: their tables as Kysely sees them, and how they are made. Everything here can be thrown away and rebuilt. */
-import type { ColumnDefinitionBuilder, Kysely } from 'kysely';
+import type { ColumnDefinitionBuilder, CreateIndexBuilder, Kysely } from 'kysely';
 
 /** Type of a column; `?` where it may be null. */
 type Column = 'text' | 'text?' | 'integer' | 'integer?' | 'real?';
@@ -236,16 +236,19 @@ export async function createTable(db: Kysely<unknown>, name: ReadModelName, as: 
   await creation.addPrimaryKeyConstraint(`${as}_key`, [...table.key] as never).execute();
 }
 
-/** Creates the secondary indexes of a table: after a rebuild has filled it, because that is quicker. */
-export async function createIndexes(db: Kysely<unknown>, name: ReadModelName, as: string = name): Promise<void> {
+/** Creates the secondary indexes of a table. */
+export async function createIndexes(db: Kysely<unknown>, name: ReadModelName): Promise<void> {
+  for (const index of indexesOf(db, name)) await index.execute();
+}
+
+/** The secondary indexes of a table, to be made after a rebuild has filled it, because that is quicker. */
+export function indexesOf(db: Kysely<unknown>, name: ReadModelName): readonly CreateIndexBuilder<string>[] {
   const { indexes }: Table = TABLES[name];
-  for (const columns of indexes) {
-    const index = `${as}_by_${columns.join('_')}`;
-    await db.schema
-      .createIndex(index)
+  return indexes.map((columns) =>
+    db.schema
+      .createIndex(`${name}_by_${columns.join('_')}`)
       .ifNotExists()
-      .on(as)
-      .columns([...columns])
-      .execute();
-  }
+      .on(name)
+      .columns([...columns]),
+  );
 }

@@ -1,12 +1,12 @@
 /** Keeps read models up to date: catches up, follows, pauses on an error, rebuilds beside the old and swaps. */
 import { type CompiledQuery, type Kysely, sql } from 'kysely';
-import { isRatchetError } from '../src/domain/errors.ts';
+import { isRatchetError, RatchetError } from '../src/domain/errors.ts';
 import { type Position, START, type StoredEvent } from '../src/domain/event.ts';
 import { decode, type KnownEvent } from '../src/domain/history.ts';
 import type { EventPage, EventStore } from '../src/ports/event-store.ts';
 import type { Checkpoint, ProjectionStore, Statement } from '../src/ports/read-store.ts';
 import type { Projection } from './projection.ts';
-import { createIndexes, createTable, nextTable, type ReadModels } from './read-models.ts';
+import { createIndexes, createTable, indexesOf, nextTable, type ReadModels } from './read-models.ts';
 import { StatementCompiler } from './statements.ts';
 
 /** Events in one transaction while catching up. */
@@ -83,8 +83,16 @@ export class ProjectionRunner {
     }
   }
 
-  /** Builds the named projections (default: all) anew beside the old ones, then swaps. Also takes a paused one up again. */
+  /**
+   * Builds the named projections (default: all) anew beside the old ones, then swaps. Also takes a paused one up again.
+   * Fails with `not_found` for a name that is none, or as the projection does; the old one then stays.
+   */
   async rebuild(names?: readonly string[], onProgress?: (name: string, position: Position) => void): Promise<void> {
+    const known = this.#kept.map((kept) => kept.projection.name);
+    const wrong = names?.find((name) => !known.includes(name));
+    if (wrong !== undefined) {
+      throw new RatchetError('not_found', `there is no projection ${wrong}; known are ${known.join(', ')}`);
+    }
     for (const kept of this.#kept) {
       if (names !== undefined && !names.includes(kept.projection.name)) continue;
       await this.#rebuild(kept, onProgress);
@@ -169,10 +177,21 @@ export class ProjectionRunner {
   }
 
   async #rebuild(kept: Kept, onProgress?: (name: string, position: Position) => void): Promise<void> {
-    const { projection } = kept;
     const before = kept.status;
     kept.status = before === 'paused' ? 'paused' : 'rebuilding';
     this.#tell();
+    try {
+      await this.#rebuildBeside(kept, onProgress);
+    } catch (error) {
+      if (kept.status === 'rebuilding') kept.status = before;
+      throw error;
+    } finally {
+      this.#tell();
+    }
+  }
+
+  async #rebuildBeside(kept: Kept, onProgress?: (name: string, position: Position) => void): Promise<void> {
+    const { projection } = kept;
     const { tables, types } = projection;
     for (const table of tables) {
       await this.#db.schema.dropTable(nextTable(table)).ifExists().execute();
@@ -196,20 +215,19 @@ export class ProjectionRunner {
       while (!(await advance())) continue;
       await this.#swap(kept, position);
     });
-    this.#tell();
   }
 
-  /** The new tables take the place of the old ones between two pages; readers see one or the other. */
+  /** The new tables and their checkpoint take the place of the old ones at once; readers, and a crash, see one or the other. */
   async #swap(kept: Kept, position: Position): Promise<void> {
     const statements: CompiledQuery[] = [];
     for (const table of kept.projection.tables) {
       statements.push(this.#db.schema.dropTable(table).ifExists().compile());
       statements.push(sql`alter table ${sql.table(nextTable(table))} rename to ${sql.table(table)}`.compile(this.#db));
+      statements.push(...indexesOf(this.#db as Kysely<unknown>, table).map((index) => index.compile()));
     }
-    Object.assign(kept, { position, status: 'live', error: null });
-    await this.#rows.change(statements);
-    for (const table of kept.projection.tables) await createIndexes(this.#db as Kysely<unknown>, table);
-    await this.#rows.putCheckpoint(checkpointOf(kept));
+    const swapped: Kept = { projection: kept.projection, position, status: 'live', error: null };
+    await this.#rows.change(statements, checkpointOf(swapped));
+    Object.assign(kept, swapped);
   }
 }
 

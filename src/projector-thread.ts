@@ -5,6 +5,7 @@ import { openSqliteReadStore } from '../infra/read-store/sqlite.ts';
 import { PROJECTIONS } from '../projections/index.ts';
 import type { ReadModels } from '../projections/read-models.ts';
 import { ProjectionRunner } from '../projections/runner.ts';
+import { asRatchetError, type ErrorCode, RatchetError } from './domain/errors.ts';
 import { type FromProjector, type ProjectorSettings, projectorLock, type ToProjector } from './projector.ts';
 
 const settings: ProjectorSettings = workerData;
@@ -19,12 +20,9 @@ let runner: ProjectionRunner | null = null;
 
 parentPort?.on('message', (message: ToProjector) => {
   if (message.type === 'close') return stop.abort();
-  const names = message.names ?? undefined;
-  const rebuilt =
-    runner === null ? Promise.reject(new Error('another process projects: rebuild there')) : runner.rebuild(names);
-  rebuilt.then(
+  rebuild(message.names ?? undefined).then(
     () => tell({ type: 'rebuilt', id: message.id, error: null }),
-    (error: unknown) => tell({ type: 'rebuilt', id: message.id, error: String(error) }),
+    (error: unknown) => tell({ type: 'rebuilt', id: message.id, error: told(error) }),
   );
 });
 
@@ -47,6 +45,17 @@ if (lock !== null) {
 await events.close();
 rows.close();
 parentPort?.close();
+
+async function rebuild(names: readonly string[] | undefined): Promise<void> {
+  if (runner === null) throw new RatchetError('unsupported', 'another process projects this database: rebuild there');
+  await runner.rebuild(names);
+}
+
+/** What is not ours keeps its words, which name the event or the row that does not fit. */
+function told(error: unknown): { code: ErrorCode; message: string } {
+  const { code, message, cause } = asRatchetError(error);
+  return { code, message: cause instanceof Error ? `${message}: ${cause.message}` : message };
+}
 
 /** While another process projects, tells how far it is; answers with the lock once that process has gone, null at close. */
 async function followUntilLeader(): Promise<ReturnType<typeof projectorLock>> {

@@ -5,7 +5,7 @@ import type { ReadStore } from '../infra/read-store/sqlite.ts';
 import { PROJECTIONS } from '../projections/index.ts';
 import type { ReadModels } from '../projections/read-models.ts';
 import { ProjectionRunner, type ProjectionStatus } from '../projections/runner.ts';
-import { asRatchetError, RatchetError } from './domain/errors.ts';
+import { asRatchetError, type ErrorCode, RatchetError } from './domain/errors.ts';
 import { type Position, START } from './domain/event.ts';
 import type { EventStore } from './ports/event-store.ts';
 import type { ProjectionProgress } from './ports/read-store.ts';
@@ -23,12 +23,18 @@ export interface ProjectorSettings {
   readonly readStoreFile: string;
 }
 
+/** An error as it crosses from the thread. */
+interface Refusal {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
 /** Thread to process, and process to thread. */
 export type FromProjector =
   | { readonly type: 'reached'; readonly position: Position }
   | { readonly type: 'statuses'; readonly statuses: readonly ProjectionStatus[] }
   | { readonly type: 'ready' }
-  | { readonly type: 'rebuilt'; readonly id: number; readonly error: string | null }
+  | { readonly type: 'rebuilt'; readonly id: number; readonly error: Refusal | null }
   | { readonly type: 'failed'; readonly message: string };
 export type ToProjector =
   | { readonly type: 'rebuild'; readonly id: number; readonly names: readonly string[] | null }
@@ -47,7 +53,7 @@ class Progress implements ProjectionProgress {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiters = this.#waiters.filter((waiter) => waiter.resolve !== done);
-        reject(
+        failed(
           new RatchetError('projection_behind', `the read models are not yet at ${position}`, {
             details: { position, reached: this.#position },
           }),
@@ -57,7 +63,11 @@ class Progress implements ProjectionProgress {
         clearTimeout(timer);
         resolve();
       };
-      this.#waiters.push({ position, resolve: done, reject });
+      const failed = (error: unknown): void => {
+        clearTimeout(timer);
+        reject(error);
+      };
+      this.#waiters.push({ position, resolve: done, reject: failed });
     });
   }
 
@@ -71,6 +81,15 @@ class Progress implements ProjectionProgress {
 
   statuses(statuses: readonly ProjectionStatus[]): void {
     this.#paused = statuses.find((status) => status.status === 'paused')?.name ?? null;
+    if (this.#paused === null) return;
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(paused(this.#paused));
+  }
+
+  /** Statuses are told when they change; between two tellings, what is live moves with the rest. */
+  moved(statuses: readonly ProjectionStatus[]): readonly ProjectionStatus[] {
+    return statuses.map((told) =>
+      told.status === 'live' && told.position < this.#position ? { ...told, position: this.#position } : told,
+    );
   }
 }
 
@@ -129,7 +148,7 @@ export async function projectOnThread(
         rebuilds.delete(message.id);
         return message.error === null
           ? waiting?.resolve()
-          : waiting?.reject(new RatchetError('internal', message.error));
+          : waiting?.reject(new RatchetError(message.error.code, message.error.message));
       }
       case 'failed':
         return onTrouble(new RatchetError('store_unavailable', message.message));
@@ -149,7 +168,7 @@ export async function projectOnThread(
   await ready.promise;
   return {
     progress,
-    statuses: () => statuses,
+    statuses: () => progress.moved(statuses),
     rebuild: (names) =>
       new Promise((resolve, reject) => {
         rebuildId += 1;

@@ -48,22 +48,24 @@ function open(file: string): DatabaseSync {
 function projectionStore(database: DatabaseSync, statements: StatementCache): ProjectionStore {
   const put = `insert into projection_checkpoints (name, version, position, status, error) values (?, ?, ?, ?, ?)
     on conflict (name) do update set version = excluded.version, position = excluded.position, status = excluded.status, error = excluded.error`;
+  const place = ({ name, version, position, status, error }: Checkpoint): void => {
+    statements.get(put).run(name, version, position, status, error);
+  };
   const move = 'update projection_checkpoints set position = ? where name = ? and position = ?';
   return {
     checkpoints: async () =>
       statements.get('select name, version, position, status, error from projection_checkpoints').all().map(checkpoint),
-    putCheckpoint: async ({ name, version, position, status, error }) => {
-      statements.get(put).run(name, version, position, status, error);
-    },
+    putCheckpoint: async (checkpoint) => place(checkpoint),
     apply: async (changes, moves) => {
       transaction(statements, () => {
         for (const change of changes) run(statements, change);
         for (const step of moves) moved(step, Number(statements.get(move).run(step.to, step.name, step.from).changes));
       });
     },
-    change: async (changes) => {
+    change: async (changes, checkpoint) => {
       transaction(statements, () => {
         for (const change of changes) database.exec(change.sql);
+        place(checkpoint);
       });
     },
   };

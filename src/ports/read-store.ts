@@ -31,8 +31,8 @@ export interface ProjectionStore {
    * Fails with `version_conflict` when a checkpoint stands elsewhere: another process projects.
    */
   apply(statements: readonly Statement[], moves: readonly CheckpointMove[]): Promise<void>;
-  /** Runs schema changes in one transaction. */
-  change(statements: readonly Statement[]): Promise<void>;
+  /** Runs schema changes and stores a checkpoint as it is, in one transaction. */
+  change(statements: readonly Statement[], checkpoint: Checkpoint): Promise<void>;
 }
 
 /** How far the read models are, as queries see it. */
