@@ -30,6 +30,8 @@ export interface ProjectionStatus {
 interface Kept {
   readonly projection: Projection;
   position: Position;
+  /** Position in the stored checkpoint, which stays behind while pages hold nothing to write. */
+  checkpoint: Position;
   status: ProjectionStatus['status'];
   error: string | null;
 }
@@ -52,7 +54,13 @@ export class ProjectionRunner {
     this.#rows = deps.rows;
     this.#db = deps.db;
     this.#options = options;
-    this.#kept = projections.map((projection) => ({ projection, position: START, status: 'live', error: null }));
+    this.#kept = projections.map((projection) => ({
+      projection,
+      position: START,
+      checkpoint: START,
+      status: 'live',
+      error: null,
+    }));
     this.#compiler = new StatementCompiler(deps.db as unknown as Kysely<never>, (name) => name);
   }
 
@@ -69,7 +77,10 @@ export class ProjectionRunner {
       const known = stored.get(kept.projection.name);
       if (known === undefined) await this.#create(kept);
       else if (known.version !== kept.projection.version) await this.#rebuild(kept);
-      else Object.assign(kept, { position: known.position, status: known.status, error: known.error });
+      else {
+        const { position, status, error } = known;
+        Object.assign(kept, { position, checkpoint: position, status, error });
+      }
     }
     this.#tell();
   }
@@ -142,7 +153,10 @@ export class ProjectionRunner {
       for (const { kept, statements } of sound) await this.#applyAlone(kept, statements ?? [], page.position);
       return;
     }
-    for (const { kept } of sound) kept.position = page.position;
+    for (const { kept } of sound) {
+      kept.position = page.position;
+      if (all.length > 0) kept.checkpoint = page.position;
+    }
   }
 
   #statements(kept: Kept, decoded: readonly { stored: StoredEvent; event: KnownEvent }[]): readonly Statement[] | null {
@@ -162,7 +176,7 @@ export class ProjectionRunner {
   async #applyAlone(kept: Kept, statements: readonly Statement[], to: Position): Promise<void> {
     try {
       await this.#rows.apply(statements, [moveOf(kept, to)]);
-      kept.position = to;
+      Object.assign(kept, { position: to, checkpoint: to });
     } catch (error) {
       if (isRatchetError(error)) throw error;
       this.#pause(kept, error);
@@ -172,6 +186,7 @@ export class ProjectionRunner {
   #pause(kept: Kept, error: unknown): void {
     kept.status = 'paused';
     kept.error = error instanceof Error ? error.message : String(error);
+    kept.checkpoint = kept.position;
     void this.#rows.putCheckpoint(checkpointOf(kept)).catch(() => undefined);
     this.#tell();
   }
@@ -225,14 +240,14 @@ export class ProjectionRunner {
       statements.push(sql`alter table ${sql.table(nextTable(table))} rename to ${sql.table(table)}`.compile(this.#db));
       statements.push(...indexesOf(this.#db as Kysely<unknown>, table).map((index) => index.compile()));
     }
-    const swapped: Kept = { projection: kept.projection, position, status: 'live', error: null };
+    const swapped: Kept = { projection: kept.projection, position, checkpoint: position, status: 'live', error: null };
     await this.#rows.change(statements, checkpointOf(swapped));
     Object.assign(kept, swapped);
   }
 }
 
 function moveOf(kept: Kept, to: Position) {
-  return { name: kept.projection.name, from: kept.position, to };
+  return { name: kept.projection.name, from: kept.checkpoint, to };
 }
 
 function checkpointOf(kept: Kept): Checkpoint {

@@ -129,7 +129,7 @@ async function openParts(settings: AppSettings, closers: Closers) {
   closers.push(() => sandbox.close());
   const projector = place.isShared
     ? await projectOnThread({ eventStoreUrl: settings.eventStoreUrl, readStoreFile: place.readStoreFile }, onTrouble)
-    : await projectInline(store, rows);
+    : await projectInline(store, rows, onTrouble);
   closers.push(() => projector.close());
   const session = openSession(place, runtime.newId());
   closers.push(() => session.close());

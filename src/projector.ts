@@ -100,7 +100,11 @@ function paused(name: string): RatchetError {
 }
 
 /** Projects in this thread. Resolves when the read models have been made. */
-export async function projectInline(events: EventStore, rows: ReadStore<ReadModels>): Promise<Projector> {
+export async function projectInline(
+  events: EventStore,
+  rows: ReadStore<ReadModels>,
+  onTrouble: (error: unknown) => void = () => undefined,
+): Promise<Projector> {
   const progress = new Progress();
   const runner = new ProjectionRunner({ events, rows: rows.projections, db: rows.db }, PROJECTIONS, {
     onReached: (position) => progress.reached(position),
@@ -109,7 +113,7 @@ export async function projectInline(events: EventStore, rows: ReadStore<ReadMode
   await runner.prepare();
   const stop = new AbortController();
   const running = runner.run(stop.signal);
-  running.catch(() => undefined);
+  running.catch(onTrouble);
   return {
     progress,
     statuses: () => runner.statuses(),
