@@ -137,7 +137,7 @@ export class ProjectionRunner {
   }
 
   async #applyPage(page: EventPage): Promise<void> {
-    const decoded = page.events.map((stored) => ({ stored, event: decode<KnownEvent>(stored) }));
+    const decoded = page.events.map(decodedOnce);
     const live = this.#kept.filter((kept) => kept.status !== 'paused' && kept.position < page.position);
     const works = live.map((kept) => ({ kept, statements: this.#statements(kept, decoded) }));
     const sound = works.filter(({ statements }) => statements !== null);
@@ -159,12 +159,12 @@ export class ProjectionRunner {
     }
   }
 
-  #statements(kept: Kept, decoded: readonly { stored: StoredEvent; event: KnownEvent }[]): readonly Statement[] | null {
+  #statements(kept: Kept, decoded: readonly Decoded[]): readonly Statement[] | null {
     const { projection, position } = kept;
     try {
       return decoded
-        .filter(({ stored, event }) => stored.position > position && projection.types.includes(event.type))
-        .flatMap(({ stored, event }) => projection.apply(event, stored))
+        .filter(({ stored }) => stored.position > position && wants(projection, stored))
+        .flatMap(({ stored, event }) => projection.apply(event(), stored))
         .map((change) => this.#compiler.compile(change));
     } catch (error) {
       this.#pause(kept, error);
@@ -244,6 +244,22 @@ export class ProjectionRunner {
     await this.#rows.change(statements, checkpointOf(swapped));
     Object.assign(kept, swapped);
   }
+}
+
+interface Decoded {
+  readonly stored: StoredEvent;
+  /** Fails for an event that this program does not know; those projections stop that want it. */
+  readonly event: () => KnownEvent;
+}
+
+/** Decodes at most once, however many projections want the event. */
+function decodedOnce(stored: StoredEvent): Decoded {
+  let event: KnownEvent | null = null;
+  return { stored, event: () => (event ??= decode<KnownEvent>(stored)) };
+}
+
+function wants({ types }: Projection, { type }: StoredEvent): boolean {
+  return types.some((wanted) => wanted === type);
 }
 
 function moveOf(kept: Kept, to: Position) {

@@ -155,6 +155,8 @@ export async function projectOnThread(
           : waiting?.reject(new RatchetError(message.error.code, message.error.message));
       }
       case 'failed':
+        statuses = statuses.map((status) => ({ ...status, status: 'paused', error: message.message }));
+        progress.statuses(statuses);
         return onTrouble(new RatchetError('store_unavailable', message.message));
       default:
         return message satisfies never;
