@@ -1,7 +1,7 @@
 /** The network as tasks may see it: HTTP to allowed addresses only, bounded in time and size, and with plain words for what fails. */
 import type { LookupFunction } from 'node:net';
 import { isIP } from 'node:net';
-import { Agent, buildConnector, type Dispatcher } from 'undici';
+import type { Agent, buildConnector, Dispatcher } from 'undici';
 import { type Outbound, OutboundError, type OutboundRequest, type OutboundResponse } from '../src/ports/outbound.ts';
 import { type AddressGuard, addressGuard } from './address-guard.ts';
 import { readBody, tooLarge } from './outbound-body.ts';
@@ -27,24 +27,38 @@ export interface OutboundOptions {
 /** @returns an {@link Outbound} on pooled HTTP/1.1 connections. Fails with `configuration_invalid` for a bad `allow`. */
 export function openOutbound(options: OutboundOptions): Outbound {
   const guard = addressGuard(options.allow, options.lookup);
-  const agent = new Agent({
+  // Loaded with the first request: many programs make none, and the library takes longer to load than they run.
+  let agent: Promise<Agent> | null = null;
+  return {
+    send: async (request, signal) => {
+      agent ??= openAgent(guard, options);
+      const opened = await agent;
+      return withDeadline(request, signal, (stop) => follow(opened, request, stop));
+    },
+    close: async () => (await agent)?.destroy(),
+  };
+}
+
+async function openAgent(guard: AddressGuard, options: OutboundOptions): Promise<Agent> {
+  const undici = await import('undici');
+  return new undici.Agent({
     connections: options.maxSockets ?? 100,
     keepAliveTimeout: options.keepAliveMs ?? 30_000,
     keepAliveMaxTimeout: options.keepAliveMs ?? 30_000,
     headersTimeout: 0,
     bodyTimeout: 0,
     pipelining: 1,
-    connect: guardedConnector(guard, options),
+    connect: guardedConnector(undici.buildConnector, guard, options),
   });
-  return {
-    send: (request, signal) => withDeadline(request, signal, (stop) => follow(agent, request, stop)),
-    close: () => agent.destroy(),
-  };
 }
 
 /** Checks literal addresses before, resolved ones while, and the peer after connecting. */
-function guardedConnector(guard: AddressGuard, options: OutboundOptions): buildConnector.connector {
-  const connect = buildConnector({
+function guardedConnector(
+  build: typeof buildConnector,
+  guard: AddressGuard,
+  options: OutboundOptions,
+): buildConnector.connector {
+  const connect = build({
     timeout: options.connectTimeoutMs ?? 10_000,
     allowH2: false,
     lookup: guard.lookup,

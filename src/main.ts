@@ -6,12 +6,9 @@ import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { formatConfig, showConfig } from '../config/show.ts';
 import { openLogging } from '../infra/logging.ts';
 import type { AppSettings } from './app.ts';
-import { testTasks, validate } from './cli/check-tasks.ts';
 import { type ExitCode, explainExit } from './cli/exit.ts';
-import { projectionStatus, type ReplayOptions, rebuildProjections, replay, showEvents } from './cli/inspect.ts';
+import type { ReplayOptions } from './cli/inspect.ts';
 import { type Output, openOutput } from './cli/output.ts';
-import { runOnce } from './cli/run-once.ts';
-import { serve } from './cli/serve.ts';
 import { appSettings, serveSettings } from './cli/settings.ts';
 
 interface Globals {
@@ -20,6 +17,10 @@ interface Globals {
 }
 
 const VERSION: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
+
+// A command loads what it needs: help and small commands do not wait for the server's libraries.
+const checks = () => import('./cli/check-tasks.ts');
+const inspection = () => import('./cli/inspect.ts');
 
 /** What the command answered; commander itself keeps none. */
 let exitCode: ExitCode = 0;
@@ -58,6 +59,7 @@ async function runServer(command: Command): Promise<void> {
   for (const warning of warnings) logging.logger.warn(warning);
   try {
     const settings = appSettings(config, logging.logger, availableParallelism());
+    const { serve } = await import('./cli/serve.ts');
     exitCode = await serve(settings, serveSettings(config, VERSION), (text) => void process.stderr.write(`${text}\n`));
   } finally {
     await logging.close();
@@ -94,21 +96,24 @@ function addTaskCommands(root: Command): void {
     .option('--input-file <file>', 'file with the input as JSON; - for standard input')
     .option('--record <folder>', 'write everything recorded to this folder')
     .action((options, command: Command) =>
-      withSettings(command, (settings, output) => runOnce(settings, options, output)),
+      withSettings(command, async (settings, output) => {
+        const { runOnce } = await import('./cli/run-once.ts');
+        return runOnce(settings, options, output);
+      }),
     );
   root
     .command('validate')
     .description('check tasks in files: code, schemas, tests')
     .requiredOption('--from-fs <path>', 'folder of one task or of many')
     .action(async ({ fromFs }: { fromFs: string }, command: Command) => {
-      exitCode = await validate(fromFs, outputOf(command));
+      exitCode = await (await checks()).validate(fromFs, outputOf(command));
     });
   root
     .command('test')
     .description('run the tests that stand beside tasks')
     .requiredOption('--from-fs <path>', 'folder of one task or of many')
     .action(({ fromFs }: { fromFs: string }, command: Command) =>
-      withSettings(command, (settings, output) => testTasks(settings, fromFs, output)),
+      withSettings(command, async (settings, output) => (await checks()).testTasks(settings, fromFs, output)),
     );
 }
 
@@ -120,7 +125,7 @@ function addRecordCommands(root: Command): void {
     .option('--recording <folder>', 'replay what `run-once --record` wrote, without a database')
     .option('--attempt <number>', 'attempt; the last one when left out', Number)
     .action((id: string | undefined, options: ReplayOptions, command: Command) =>
-      withSettings(command, (settings, output) => replay(settings, id, options, output)),
+      withSettings(command, async (settings, output) => (await inspection()).replay(settings, id, options, output)),
     );
   const events = root.command('events').description('look at stored events');
   const follows = { tail: 'print events as they are stored', show: 'print stored events' };
@@ -133,20 +138,26 @@ function addRecordCommands(root: Command): void {
       .option('--type <names>', 'event types, separated by commas')
       .option('--limit <number>', 'how many at most', Number, 100)
       .action((options, command: Command) =>
-        withSettings(command, (settings, output) => showEvents(settings, options, name === 'tail', output)),
+        withSettings(command, async (settings, output) =>
+          (await inspection()).showEvents(settings, options, name === 'tail', output),
+        ),
       );
   }
   const projections = root.command('projections').description('look at read models, and build them anew');
   projections
     .command('status')
     .description('how far each projection is')
-    .action((_options, command: Command) => withSettings(command, projectionStatus));
+    .action((_options, command: Command) =>
+      withSettings(command, async (settings, output) => (await inspection()).projectionStatus(settings, output)),
+    );
   projections
     .command('rebuild')
     .description('build read models anew from all events')
     .argument('[names...]', 'projections; all when left out')
     .action((names: string[], _options, command: Command) =>
-      withSettings(command, (settings, output) => rebuildProjections(settings, names, output)),
+      withSettings(command, async (settings, output) =>
+        (await inspection()).rebuildProjections(settings, names, output),
+      ),
     );
 }
 
