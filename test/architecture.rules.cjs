@@ -28,7 +28,11 @@ module.exports = {
     packages('commands-have-zod', '^commands/', ['node_modules/zod/']),
     only('projections-see-domain-and-ports', '^projections/', ['^projections/', '^src/(domain|ports)/']),
     packages('projections-have-kysely', '^projections/', ['node_modules/kysely/']),
-    only('queries-see-read-models', '^queries/', ['^queries/', '^projections/read-models[.]ts$', '^src/(domain|ports)/']),
+    only('queries-see-read-models', '^queries/', [
+      '^queries/',
+      '^projections/read-models[.]ts$',
+      '^src/(domain|ports)/',
+    ]),
     packages('queries-have-kysely-and-zod', '^queries/', ['node_modules/(kysely|zod)/']),
     only('reactors-see-the-core', '^src/reactors/', ['^src/(reactors|domain|ports)/', '^commands/', '^queries/']),
     packages('reactors-have-no-packages', '^src/reactors/', NONE),
@@ -70,9 +74,13 @@ module.exports = {
     {
       name: 'the-sandbox-child-is-sealed',
       severity: 'error',
-      from: { path: '^infra/sandbox/(child|channel|context|entropy|execution|harden|leftovers|stacks|text-services|prelude.*)[.]ts$' },
+      from: {
+        path: '^infra/sandbox/(child|channel|context|entropy|execution|harden|leftovers|stacks|text-services|prelude.*)[.]ts$',
+      },
       to: {
-        pathNot: ['^infra/sandbox/(protocol|channel|context|entropy|execution|harden|leftovers|stacks|text-services|prelude.*)[.]ts$'],
+        pathNot: [
+          '^infra/sandbox/(protocol|channel|context|entropy|execution|harden|leftovers|stacks|text-services|prelude.*)[.]ts$',
+        ],
         dependencyTypesNot: ['core', 'type-only'],
       },
     },
