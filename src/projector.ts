@@ -150,9 +150,8 @@ export async function projectOnThread(
       case 'rebuilt': {
         const waiting = rebuilds.get(message.id);
         rebuilds.delete(message.id);
-        return message.error === null
-          ? waiting?.resolve()
-          : waiting?.reject(new RatchetError(message.error.code, message.error.message));
+        if (message.error === null) return waiting?.resolve();
+        return waiting?.reject(new RatchetError(message.error.code, message.error.message));
       }
       case 'failed':
         statuses = statuses.map((status) => ({ ...status, status: 'paused', error: message.message }));
