@@ -182,7 +182,7 @@ class Attempt {
   #recorded(entry: JournalEntry): Delivery {
     const call = this.#open.get(entry.path);
     if (call === undefined || call.kind !== entry.kind || call.argsHash !== entry.argsHash) {
-      throw mismatch(describe(entry), call === undefined ? 'no such call' : describe(call));
+      throw call === undefined ? mismatch(describe(entry), 'no such call') : otherCall(entry, call);
     }
     this.#cursor += 1;
     return this.#outcome(call, entry.clock, entry.outcome);
@@ -337,6 +337,21 @@ function forCompare(outcome: Outcome) {
 
 function describe(step: { path: string; kind: string; name: string; request: JsonObject }): string {
   return `step ${step.path} ${step.kind} ${step.name}`;
+}
+
+/** Calls of one name differ in what they ask for, so that is told too. */
+function otherCall(entry: JournalEntry, call: OpenCall): RatchetError {
+  const [expected, actual] = [describe(entry), describe(call)];
+  if (expected !== actual) return mismatch(expected, actual);
+  return mismatch(`${expected} with ${asked(entry)}`, `${actual} with ${asked(call)}`);
+}
+
+/** Longest request that is told in full. */
+const MAX_ASKED = 500;
+
+function asked({ request }: { request: JsonObject }): string {
+  const text = canonicalJson(request);
+  return text.length > MAX_ASKED ? `${text.slice(0, MAX_ASKED)}…` : text;
 }
 
 function mismatch(expected: string, actual: string): RatchetError {

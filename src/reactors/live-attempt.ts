@@ -1,4 +1,6 @@
 /** One live attempt from claim to recorded end: prepares the sandbox, drives the attempt, decides what its result means. */
+import { envelopes } from '../../commands/handle.ts';
+import { workerPrincipal } from '../domain/access.ts';
 import { isRatchetError, RatchetError } from '../domain/errors.ts';
 import { type Json, type Position, streamName } from '../domain/event.ts';
 import {
@@ -196,22 +198,50 @@ class LiveAttempt {
 
   async #recorded(): Promise<RecordedAttempt> {
     const { request, start, state, streamVersion } = this.#claimed;
+    const base = { request, start, version: streamVersion };
     if (state === null || start.attempt === 1) {
-      return {
-        request,
-        start,
-        version: streamVersion,
-        chainAttempt: start.attempt,
-        telemetry: { version: -1, stored: 0 },
-      };
+      return { ...base, chainAttempt: start.attempt, telemetry: { version: -1, stored: 0 } };
     }
     const chain = telemetryChain(state, start.attempt);
-    const events = await this.#deps.store.readStream(streamName('telemetry', request.executionId));
-    const stored = events
-      .map((event) => decode<TelemetryEvent>(event))
-      .filter((event) => event.type !== 'TelemetryAttemptMarked' && chain.has(event.data.attempt)).length;
-    const telemetry = { version: events.at(-1)?.version ?? -1, stored };
-    return { request, start, version: streamVersion, chainAttempt: Math.min(...chain), telemetry };
+    return {
+      ...base,
+      chainAttempt: Math.min(...chain),
+      telemetry: await markTelemetry(this.#deps, this.#claimed, chain),
+    };
+  }
+}
+
+/**
+ * Puts a marker into the telemetry of an execution that was attempted before: from then on an earlier attempt that is still
+ * alive somewhere is refused there, so what is stored can be counted.
+ */
+async function markTelemetry(
+  deps: LiveDeps,
+  { request, start }: Claimed,
+  chain: ReadonlySet<number>,
+): Promise<RecordedAttempt['telemetry']> {
+  const { executionId } = request;
+  const stream = streamName('telemetry', executionId);
+  const marker: TelemetryEvent = { type: 'TelemetryAttemptMarked', data: { executionId, attempt: start.attempt } };
+  const meta = {
+    principal: workerPrincipal(start.worker),
+    commandId: `mark:${executionId}:${start.attempt}`,
+    correlationId: executionId,
+    causationId: executionId,
+    traceparent: null,
+    now: deps.runtime.now(),
+  };
+  for (;;) {
+    const events = await deps.store.readStream(stream);
+    try {
+      const expected = events.at(-1)?.version ?? 'no-stream';
+      const { version } = await deps.store.append(stream, expected, envelopes(deps.runtime, [marker], meta));
+      const told = events.map((event) => decode<TelemetryEvent>(event));
+      const stored = told.filter((event) => event.type !== 'TelemetryAttemptMarked' && chain.has(event.data.attempt));
+      return { version, stored: stored.length };
+    } catch (error) {
+      if (!isRatchetError(error, 'version_conflict')) throw error;
+    }
   }
 }
 

@@ -70,12 +70,6 @@ export class Recording implements Recorder {
     this.#journal = owner('execution', attempt.version);
     this.#telemetry = owner('telemetry', attempt.telemetry.version);
     this.#minLevel = LOG_LEVELS.indexOf(request.options.logLevel);
-    if (start.attempt > 1) {
-      this.#buffer.push({
-        type: 'TelemetryAttemptMarked',
-        data: { executionId: request.executionId, attempt: start.attempt },
-      });
-    }
   }
 
   /** W3C span id of a reference: the same in every run of the same attempt chain. */
