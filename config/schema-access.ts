@@ -1,5 +1,5 @@
 /** Keys of who may enter: API keys, tokens, and the permissions that roles stand for. */
-import { z } from 'zod';
+import type { z } from 'zod';
 import { documented, entries, list, maybe, required, section, setting, unset } from './fields.ts';
 import { choice, duration, flag, httpUrl, moment, network, rate, secret, text } from './kinds.ts';
 
@@ -48,11 +48,10 @@ export interface KeyPermissions {
   readonly deniedTaskPatterns: readonly string[];
 }
 
-function resolveKey({
-  roles,
-  permissions: given,
-  ...entry
-}: z.output<typeof keyEntry>): Omit<z.output<typeof keyEntry>, 'roles' | 'permissions'> & {
+function resolveKey({ roles, permissions: given, ...entry }: z.output<typeof keyEntry>): Omit<
+  z.output<typeof keyEntry>,
+  'roles' | 'permissions'
+> & {
   permissions: KeyPermissions;
 } {
   const admin = roles.includes('admin');

@@ -1,6 +1,6 @@
 /** Keys of where the server's own log lines go. */
 import { z } from 'zod';
-import { documented, entries, maybe, named, required, section, setting, unset } from './fields.ts';
+import { entries, maybe, named, required, section, setting, unset } from './fields.ts';
 import { choice, duration, flag, level, path, size, whole } from './kinds.ts';
 
 const sinkEntry = section('One place that log lines go to.', {
@@ -45,10 +45,7 @@ const sink = sinkEntry.transform((entry, context): Sink => {
 export const logging = section('Log lines of the server itself.', {
   level: setting(level, 'info', 'Least level written.'),
   targets: named(
-    documented(required(level, 'Least level of one part of the server, such as `ratchet_mcp`.'), {
-      meaning: 'Least level of one part of the server, such as `ratchet_mcp`.',
-      expects: level.expects,
-    }),
+    required(level, 'Least level of one part of the server, such as `ratchet_mcp`.'),
     'Levels of single parts of the server, by name.',
   ),
   sinks: entries(sink, 'Where lines go; one console when absent.'),

@@ -1,17 +1,17 @@
 /** Keys of the HTTP side: listeners, surfaces, sizes and rates. */
 import type { z } from 'zod';
-import { documented, list, maybe, named, required, section, setting, unset } from './fields.ts';
-import { duration, flag, matching, network, path, port, rate, size, text, whole } from './kinds.ts';
+import { list, maybe, named, required, section, setting, unset } from './fields.ts';
+import { duration, flag, matching, network, path, port, rate, secret, size, text, whole } from './kinds.ts';
 
-const origins = 'Origins of pages that may call, such as https://app.example.com, or "*".';
+const corsShape = {
+  enabled: setting(flag, true, 'Whether cross-origin headers are sent.'),
+  origins: list(text, 'Origins of pages that may call, such as https://app.example.com, or "*".'),
+  credentials: setting(flag, false, 'Whether pages may send cookies and credentials.'),
+};
 
 /** @returns the section on cross-origin calls. */
-export function cors(meaning: string) {
-  return section(meaning, {
-    enabled: setting(flag, true, 'Whether cross-origin headers are sent.'),
-    origins: list(text, origins),
-    credentials: setting(flag, false, 'Whether pages may send cookies and credentials.'),
-  });
+export function cors(meaning: string): z.ZodObject<typeof corsShape, z.core.$strip> {
+  return section(meaning, corsShape);
 }
 
 const route = matching('a path beginning with /', /^\/[^\s?#]*$/);
@@ -36,13 +36,7 @@ export const server = section('The HTTP server of `serve`.', {
 export const rest = section('The REST interface.', {
   enabled: setting(flag, true, 'Whether REST is served.'),
   prefix: setting(route, '/api/v1', 'What its paths begin with.'),
-  cors: maybe(
-    section('Origins for REST alone; server.cors holds where absent.', {
-      enabled: setting(flag, true, 'Whether cross-origin headers are sent.'),
-      origins: list(text, origins),
-      credentials: setting(flag, false, 'Whether pages may send cookies and credentials.'),
-    }),
-  ),
+  cors: maybe(cors('Origins for REST alone; server.cors holds where absent.')),
 });
 
 export const graphql = section('The GraphQL interface.', {
@@ -90,11 +84,7 @@ export type Limit = Readonly<z.output<ReturnType<typeof limit>>>;
 
 const webhook = section('One sender of webhooks.', {
   provider: setting(text, 'generic', 'Whose way of signing is used, such as github.'),
-  secret: documented(required({ ...text, secret: true }, 'Shared secret that signatures are checked with.'), {
-    meaning: 'Shared secret that signatures are checked with.',
-    expects: 'text',
-    secret: true,
-  }),
+  secret: required(secret, 'Shared secret that signatures are checked with.'),
   task: unset(text, 'Task that each delivery starts.'),
 });
 

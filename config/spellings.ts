@@ -58,7 +58,8 @@ export function canonical(tree: Section, collision: Collision): Section {
 /** A section under construction. */
 interface Draft {
   readonly entries: Map<string, Draft | Leaf | List>;
-  readonly from: Section;
+  /** The section as it was written, for its place. */
+  from: Section;
 }
 
 type Path = readonly string[];
@@ -73,15 +74,17 @@ function rebuild(prefix: string, tree: Section, collision: Collision): Section {
 function move(root: Draft, prefix: string, path: Path, tree: Tree, collision: Collision): void {
   for (const [target, value] of reshape(prefix, rename(prefix, path), tree)) {
     if (value.kind === 'section') {
-      open(root, target, value);
       for (const [key, child] of value.entries) move(root, prefix, [...target, key], child, collision);
+      // A section emptied by moving its keys away is gone; one that was written empty stays.
+      const moved = value.entries.size === 0 ? open(root, target) : draftAt(root, target);
+      if (moved !== undefined) moved.from = value;
       continue;
     }
     const name = join(prefix, target.join('.'));
     const items = (list: List) =>
       list.items.map((item) => (item.kind === 'section' ? rebuild(`${name}[]`, item, collision) : item));
     const done = value.kind === 'list' ? { ...value, items: items(value) } : value;
-    const parent = open(root, target.slice(0, -1), root.from);
+    const parent = open(root, target.slice(0, -1));
     const key = target.at(-1) ?? '';
     const before = parent.entries.get(key);
     const both = before !== undefined && 'kind' in before;
@@ -89,15 +92,22 @@ function move(root: Draft, prefix: string, path: Path, tree: Tree, collision: Co
   }
 }
 
-function open(root: Draft, path: Path, from: Section): Draft {
+/** A value that stands where a section belongs stays there, to be refused; what would go below it is dropped. */
+function open(root: Draft, path: Path): Draft {
   let at = root;
   for (const key of path) {
     const below = at.entries.get(key);
-    const next: Draft = below === undefined || 'kind' in below ? { entries: new Map(), from } : below;
-    at.entries.set(key, next);
+    const next: Draft = below === undefined || 'kind' in below ? { entries: new Map(), from: root.from } : below;
+    if (below === undefined) at.entries.set(key, next);
     at = next;
   }
   return at;
+}
+
+function draftAt(root: Draft, path: Path): Draft | undefined {
+  let at: Draft | Leaf | List | undefined = root;
+  for (const key of path) at = at !== undefined && !('kind' in at) ? at.entries.get(key) : undefined;
+  return at !== undefined && !('kind' in at) ? at : undefined;
 }
 
 function finish(draft: Draft): Section {
