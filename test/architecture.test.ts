@@ -2,11 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { PROJECTIONS } from '../projections/index.ts';
+import { TABLES } from '../projections/read-models.ts';
 import { ERRORS } from '../src/domain/errors.ts';
 import { OPERATIONS } from '../src/interfaces/operations.ts';
 import { ROUTES } from '../src/interfaces/surfaces.ts';
-import { PROJECTIONS } from '../projections/index.ts';
-import { TABLES } from '../projections/read-models.ts';
 import { IDS, PROVEN, REQUIREMENTS } from './requirements.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;

@@ -10,7 +10,7 @@ import { configuredSecrets } from '../../infra/secrets.ts';
 import type { AppSettings } from '../app.ts';
 import { asRatchetError, RatchetError } from '../domain/errors.ts';
 import type { TaskDefinition } from '../ports/task-source.ts';
-import type { World } from '../reactors/attempt.ts';
+import type { World } from '../reactors/attempt-plan.ts';
 import { httpRequest, httpValue } from '../reactors/http-step.ts';
 import { plainError } from '../reactors/perform-steps.ts';
 import { runTest, type TestDeps, type TestResult } from '../reactors/run-tests.ts';

@@ -7,66 +7,11 @@ import {
   type JournalEntry,
   type Outcome,
   type StepCall,
-  type TaskErrorData,
-  type Telemetry,
 } from '../domain/journal.ts';
-import type { Runtime } from '../ports/runtime.ts';
-import type { Delivery, SandboxSession, TaskStart, Turn } from '../ports/sandbox.ts';
+import type { Delivery, Turn } from '../ports/sandbox.ts';
+import type { AttemptPlan, AttemptResult, OpenCall, World } from './attempt-plan.ts';
 import { rootSpan, stepSpan } from './attempt-spans.ts';
 import { Mailbox } from './mailbox.ts';
-
-/** A call that has been made and not answered. */
-export interface OpenCall extends StepCall {
-  readonly argsHash: string;
-  /** Turn and logical clock of the call. */
-  readonly turn: number;
-  readonly startedAt: number;
-}
-
-/** Where the steps of a running attempt go; absent in a replay. */
-export interface World {
-  /** Carries out a call and answers with its outcome; never throws for what the task should see. Not asked for `sleep`. */
-  perform(call: OpenCall, signal: AbortSignal): Promise<Outcome>;
-}
-
-/** Where an attempt writes what happened. */
-export interface Recorder {
-  /** Durable when it resolves. */
-  stepCompleted(entry: JournalEntry, startedAt: number): Promise<void>;
-  telemetry(records: readonly Telemetry[]): void;
-}
-
-/** How the recorded run ended, which fixes the turns after its last outcome. */
-export interface Ending {
-  readonly kind: 'returned' | 'threw' | 'cancelled';
-  readonly turn: number;
-  readonly clock: number;
-}
-
-export interface AttemptPlan {
-  readonly session: SandboxSession;
-  readonly start: TaskStart;
-  readonly journal: readonly JournalEntry[];
-  readonly runtime: Runtime;
-  readonly recorder: Recorder;
-  /** Live: the world to go on with after the journal. Replay: how the record ends. */
-  readonly then:
-    | { readonly kind: 'live'; readonly world: World }
-    | { readonly kind: 'replay'; readonly ending: Ending };
-  /** Aborting asks the task to end: it sees a cancellation, and is killed when it does not come back within a moment. */
-  readonly cancel: AbortSignal;
-  /** Aborting ends the attempt at once; {@link runAttempt} rejects with the reason. */
-  readonly abort: AbortSignal;
-  /** Told when the attempt only waits for other executions (true), and when it goes on (false). */
-  readonly onIdle: (idle: boolean) => void;
-}
-
-export type AttemptResult = { readonly turn: number; readonly clock: number } & (
-  | { readonly kind: 'returned'; readonly output: string }
-  | { readonly kind: 'threw'; readonly error: TaskErrorData }
-  | { readonly kind: 'cancelled'; readonly seen: boolean }
-  | { readonly kind: 'parked'; readonly reason: 'sleep' | 'timer' | 'task'; readonly until: number }
-);
 
 /** A wait longer than this holds no process. */
 const HOLD_MS = 5_000;
@@ -107,6 +52,7 @@ class Attempt {
     while (turn !== null) {
       last = turn;
       await this.#note(turn);
+      if (turn.status.kind === 'returned') await this.#finishLeft(turn);
       if (turn.status.kind !== 'waiting') return this.#ended(turn);
       const next = await this.#next(turn);
       if (next.type === 'park') return { kind: 'parked', reason: next.reason, until: next.until, ...last };
@@ -300,9 +246,38 @@ class Attempt {
     return { kind: 'cancelled', seen: after !== null, turn: turn.turn + 1, clock };
   }
 
+  /**
+   * Calls that nobody awaits when the task returns still go out, as its author meant them to. Their outcomes are recorded under
+   * a turn that never comes. Subtasks are started and not waited for.
+   */
+  async #finishLeft({ turn, clock }: Turn): Promise<void> {
+    const { then, abort, cancel, recorder } = this.#plan;
+    if (then.kind === 'replay') return;
+    for (const done of this.#outcomes.slice(this.#cursor)) this.#open.delete(done.path);
+    this.#launch(then.world);
+    const isAwaited = ({ kind }: OpenCall): boolean => kind !== 'sleep' && kind !== 'task';
+    while (!cancel.aborted && [...this.#open.values()].some(isAwaited)) {
+      abort.throwIfAborted();
+      const arrival = this.#mail.peek(() => true);
+      if (arrival === undefined) {
+        await this.#mail.wait(null);
+        continue;
+      }
+      this.#mail.take(arrival);
+      const call = this.#open.get(arrival.path);
+      if (call === undefined) continue;
+      this.#open.delete(call.path);
+      const { path, kind, name, argsHash, request, startedAt } = call;
+      const at = { turn: turn + 1, clock: Math.max(clock, arrival.clock) };
+      await recorder.stepCompleted({ path, kind, name, argsHash, request, outcome: arrival.outcome, ...at }, startedAt);
+    }
+  }
+
   #ended(turn: Turn): AttemptResult {
     const left = this.#outcomes[this.#cursor];
-    if (left !== undefined) throw mismatch(describe(left), `the end of the run at turn ${turn.turn}`);
+    if (left !== undefined && left.turn <= turn.turn) {
+      throw mismatch(describe(left), `the end of the run at turn ${turn.turn}`);
+    }
     const { then } = this.#plan;
     const kind = turn.status.kind;
     if (then.kind === 'replay' && (then.ending.turn !== turn.turn || then.ending.kind !== kind)) {

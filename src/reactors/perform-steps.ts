@@ -9,7 +9,7 @@ import { traceParentHeader } from '../domain/trace.ts';
 import type { Files } from '../ports/files.ts';
 import { type Outbound, OutboundError } from '../ports/outbound.ts';
 import type { Secrets } from '../ports/secrets.ts';
-import type { OpenCall, World } from './attempt.ts';
+import type { OpenCall, World } from './attempt-plan.ts';
 import type { Completions } from './completions.ts';
 import { httpRequest, httpValue } from './http-step.ts';
 import type { Recording } from './recording.ts';

@@ -7,7 +7,7 @@ import { type JournalEntry, LOG_LEVELS, type Outcome, type SpanRef, type Telemet
 import type { TelemetryEvent } from '../domain/telemetry.ts';
 import { traceParentHeader } from '../domain/trace.ts';
 import type { Blobs } from '../ports/blobs.ts';
-import type { OpenCall, Recorder } from './attempt.ts';
+import type { OpenCall, Recorder } from './attempt-plan.ts';
 import { fenced, StreamWriter } from './stream-writer.ts';
 
 export interface RecordingDeps extends Deps {

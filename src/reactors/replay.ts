@@ -17,7 +17,8 @@ import type { EventStore } from '../ports/event-store.ts';
 import type { Runtime } from '../ports/runtime.ts';
 import type { Sandbox, SandboxLimits } from '../ports/sandbox.ts';
 import type { TaskDirectory } from '../ports/task-directory.ts';
-import { type AttemptResult, type Ending, runAttempt } from './attempt.ts';
+import { runAttempt } from './attempt.ts';
+import type { AttemptResult, Ending } from './attempt-plan.ts';
 import { resolveJournal, taskStartOf } from './live-attempt.ts';
 import { plainError } from './perform-steps.ts';
 

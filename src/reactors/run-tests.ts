@@ -6,7 +6,8 @@ import type { Runtime } from '../ports/runtime.ts';
 import type { Sandbox, SandboxLimits } from '../ports/sandbox.ts';
 import type { SchemaCheck } from '../ports/schema-check.ts';
 import type { HttpMock, TaskDefinition, TaskTest, TestAssertion } from '../ports/task-source.ts';
-import { type OpenCall, runAttempt, type World } from './attempt.ts';
+import { runAttempt } from './attempt.ts';
+import type { OpenCall, World } from './attempt-plan.ts';
 import { plainError } from './perform-steps.ts';
 
 export interface TestDeps {

@@ -36,10 +36,11 @@ export async function syncSource(deps: PublishDeps, source: TaskSource): Promise
 }
 
 function metaOf(deps: PublishDeps, source: TaskSource): CommandMeta {
+  const commandId = deps.runtime.newId();
   return {
     principal: { ...LOCAL_ADMIN, id: `source:${source.name}` },
-    commandId: deps.runtime.newId(),
-    correlationId: '',
+    commandId,
+    correlationId: commandId,
     causationId: null,
     traceparent: null,
     now: deps.runtime.now(),

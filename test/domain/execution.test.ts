@@ -2,17 +2,17 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   chainRoot,
-  entriesBeforeFailure,
   type ExecutionEvent,
   type ExistingExecution,
+  entriesBeforeFailure,
   execution,
   journalOf,
+  NO_RETRY,
   telemetryChain,
 } from '../../src/domain/execution.ts';
 import { canonicalJson } from '../../src/domain/journal.ts';
 import { retryDelay } from '../../src/domain/retry.ts';
 import { traceParent, traceParentHeader } from '../../src/domain/trace.ts';
-import { NO_RETRY } from '../../src/domain/execution.ts';
 import { plainError } from '../../src/reactors/perform-steps.ts';
 import { attemptFailed, requested, start, started, stepEnd } from '../support/facts.ts';
 

@@ -1,0 +1,57 @@
+/** What an attempt is made of: where its steps come from, where it writes, and how it can end. */
+import type { JournalEntry, Outcome, StepCall, TaskErrorData, Telemetry } from '../domain/journal.ts';
+import type { Runtime } from '../ports/runtime.ts';
+import type { SandboxSession, TaskStart } from '../ports/sandbox.ts';
+
+/** A call that has been made and not answered. */
+export interface OpenCall extends StepCall {
+  readonly argsHash: string;
+  /** Turn and logical clock of the call. */
+  readonly turn: number;
+  readonly startedAt: number;
+}
+
+/** Where the steps of a running attempt go; absent in a replay. */
+export interface World {
+  /** Carries out a call and answers with its outcome; never throws for what the task should see. Not asked for `sleep`. */
+  perform(call: OpenCall, signal: AbortSignal): Promise<Outcome>;
+}
+
+/** Where an attempt writes what happened. */
+export interface Recorder {
+  /** Durable when it resolves. */
+  stepCompleted(entry: JournalEntry, startedAt: number): Promise<void>;
+  telemetry(records: readonly Telemetry[]): void;
+}
+
+/** How the recorded run ended, which fixes the turns after its last outcome. */
+export interface Ending {
+  readonly kind: 'returned' | 'threw' | 'cancelled';
+  readonly turn: number;
+  readonly clock: number;
+}
+
+export interface AttemptPlan {
+  readonly session: SandboxSession;
+  readonly start: TaskStart;
+  readonly journal: readonly JournalEntry[];
+  readonly runtime: Runtime;
+  readonly recorder: Recorder;
+  /** Live: the world to go on with after the journal. Replay: how the record ends. */
+  readonly then:
+    | { readonly kind: 'live'; readonly world: World }
+    | { readonly kind: 'replay'; readonly ending: Ending };
+  /** Aborting asks the task to end: it sees a cancellation, and is killed when it does not come back within a moment. */
+  readonly cancel: AbortSignal;
+  /** Aborting ends the attempt at once; {@link runAttempt} rejects with the reason. */
+  readonly abort: AbortSignal;
+  /** Told when the attempt only waits for other executions (true), and when it goes on (false). */
+  readonly onIdle: (idle: boolean) => void;
+}
+
+export type AttemptResult = { readonly turn: number; readonly clock: number } & (
+  | { readonly kind: 'returned'; readonly output: string }
+  | { readonly kind: 'threw'; readonly error: TaskErrorData }
+  | { readonly kind: 'cancelled'; readonly seen: boolean }
+  | { readonly kind: 'parked'; readonly reason: 'sleep' | 'timer' | 'task'; readonly until: number }
+);
