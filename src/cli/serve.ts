@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { type App, type AppSettings, openApp } from '../app.ts';
 import { addHealth } from '../interfaces/health.ts';
 import { createHttp } from '../interfaces/http.ts';
-import { addRest } from '../interfaces/rest.ts';
+import { addRest, methodsBelow } from '../interfaces/rest.ts';
 import type { ExitCode } from './exit.ts';
 
 export interface ServeSettings {
@@ -32,6 +32,7 @@ export async function startServer(settings: AppSettings, serve: ServeSettings): 
       ...serve,
       logger: settings.logger,
       newId: () => runtime.newId(),
+      methodsAt: methodsBelow(serve.restPrefix),
       onRefusal: (refusal) => app.refuse(refusal),
     });
     addHealth(http, () => app.health(), { prefix: serve.restPrefix, version: serve.version });

@@ -1,8 +1,15 @@
 /** The HTTP listener: who calls, how large, under which correlation id; errors as problem details; health. */
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
 import { LOCAL_ADMIN, type Principal } from '../domain/access.ts';
 import { type ErrorCode, RatchetError } from '../domain/errors.ts';
 import { problemOf, retryAfterOf } from './errors.ts';
+import { readJson } from './json-body.ts';
 
 export interface HttpOptions {
   readonly logger: FastifyBaseLogger;
@@ -10,6 +17,8 @@ export interface HttpOptions {
   readonly requestTimeoutMs: number;
   readonly keepAliveMs: number;
   readonly newId: () => string;
+  /** Methods that a path answers to; none when there is nothing. */
+  readonly methodsAt: (path: string) => readonly string[];
   /** Told about each request that was refused. */
   readonly onRefusal: (refusal: { principal: string; operation: string; reason: string }) => void;
 }
@@ -26,9 +35,9 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set([
 const FRAMEWORK: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'payload_too_large',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
-  FST_ERR_CTP_INVALID_JSON_BODY: 'invalid_json',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'invalid_request',
   FST_ERR_BAD_URL: 'invalid_request',
+  FST_ERR_MAX_PARAM_LENGTH: 'invalid_request',
 };
 
 /** @returns a listener with no routes yet. */
@@ -42,40 +51,50 @@ export function createHttp(options: HttpOptions): FastifyInstance {
     forceCloseConnections: true,
     genReqId: (request) => correlationId(request.headers['x-correlation-id']) ?? options.newId(),
     routerOptions: { maxParamLength: 512 },
+    // Addresses that the router can not read come here, before any hook has run.
+    frameworkErrors: (error, request, reply) => {
+      reply.header('x-correlation-id', request.id);
+      tellError(options, error, request, reply);
+    },
   });
   acceptJson(http);
   http.addHook('onSend', async (request, reply) => {
     reply.header('x-correlation-id', request.id).header('x-content-type-options', 'nosniff');
   });
-  http.setNotFoundHandler((request) => {
-    throw new RatchetError('not_found', `there is nothing at ${request.method} ${request.url.split('?')[0]}`);
+  http.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?')[0] ?? '/';
+    const allowed = options.methodsAt(path);
+    if (allowed.length === 0) throw new RatchetError('not_found', `there is nothing at ${request.method} ${path}`);
+    reply.header('allow', allowed.join(', '));
+    throw new RatchetError('method_not_allowed', `${path} takes ${allowed.join(', ')}, not ${request.method}`, {
+      details: { allowed },
+    });
   });
-  http.setErrorHandler((error, request, reply) => {
-    const known = ours(error);
-    const problem = problemOf(known, request.id);
-    if (problem.code === 'internal') request.log.error({ err: error }, 'unexpected error');
-    if (REFUSALS.has(problem.code)) {
-      const operation = `${request.method} ${request.routeOptions.url ?? '(no route)'}`;
-      options.onRefusal({ principal: `address:${request.ip}`, operation, reason: problem.code });
-    }
-    const seconds = retryAfterOf(known);
-    if (seconds !== null) reply.header('retry-after', String(seconds));
-    reply.code(problem.status).type('application/problem+json').send(problem);
-  });
+  http.setErrorHandler((error, request, reply) => tellError(options, error, request, reply));
   return http;
 }
 
-/** An empty body is no input; a body must be an object, without keys that reach prototypes. */
+function tellError(options: HttpOptions, error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const known = ours(error);
+  const problem = problemOf(known, request.id);
+  if (problem.code === 'internal') request.log.error({ err: error }, 'unexpected error');
+  if (REFUSALS.has(problem.code)) {
+    const operation = `${request.method} ${request.routeOptions.url ?? '(no route)'}`;
+    options.onRefusal({ principal: `address:${request.ip}`, operation, reason: problem.code });
+  }
+  const seconds = retryAfterOf(known);
+  if (seconds !== null) reply.header('retry-after', String(seconds));
+  reply.code(problem.status).type('application/problem+json').send(problem);
+}
+
+/** An empty body is no input. */
 function acceptJson(http: FastifyInstance): void {
-  const parse = http.getDefaultJsonParser('error', 'error');
   http.removeAllContentTypeParsers();
-  http.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body.length === 0) return done(null, {});
-    void parse(request, typeof body === 'string' ? body : body.toString('utf8'), (error, value) => {
-      if (error === null) return done(null, value);
-      done(new RatchetError('invalid_json', `the body is not JSON that can be taken: ${error.message}`));
-    });
-  });
+  http.addContentTypeParser(
+    'application/json',
+    { parseAs: 'string' },
+    async (_request: unknown, body: string | Buffer) => (body.length === 0 ? {} : readJson(body.toString())),
+  );
 }
 
 function ours(error: unknown): unknown {

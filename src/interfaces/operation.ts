@@ -66,14 +66,19 @@ function operation<Input>({ run, ...definition }: Definition<Input>): Operation 
   };
 }
 
-function parse<Input>(form: z.ZodType<Input>, input: unknown): Input {
+/** @returns the input in its form. Fails with `invalid_request` naming each field. */
+export function parse<Input>(form: z.ZodType<Input>, input: unknown): Input {
   const parsed = form.safeParse(input);
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues
-    .slice(0, 20)
-    .map((issue) => ({ field: issue.path.join('.') || '(body)', message: issue.message }));
+  const problems = parsed.error.issues.flatMap(problemsOf).slice(0, 20);
   const first = problems[0];
   throw new RatchetError('invalid_request', `${first?.field}: ${first?.message}`, { details: { problems } });
+}
+
+function problemsOf(issue: z.core.$ZodIssue): readonly { readonly field: string; readonly message: string }[] {
+  const fieldOf = (path: readonly PropertyKey[]): string => path.map(String).join('.') || '(body)';
+  if (issue.code !== 'unrecognized_keys') return [{ field: fieldOf(issue.path), message: issue.message }];
+  return issue.keys.map((key) => ({ field: fieldOf([...issue.path, key]), message: 'there is no such field' }));
 }
 
 /** How long a query waits for the read models to reach the position it asked for. */
@@ -89,7 +94,7 @@ export function query<Input, Output>({ read, ...definition }: Query<Input, Outpu
     ...definition,
     kind: 'query',
     run: async (core, input, caller) => {
-      if (caller.minPosition !== START) await core.progress.reach(caller.minPosition, REACH_MS);
+      if (caller.minPosition !== START) await reachAsked(core, caller.minPosition);
       else await core.progress.reach(caller.seen, SEEN_MS).catch(() => undefined);
       try {
         return await read(core.query, input);
@@ -102,16 +107,21 @@ export function query<Input, Output>({ read, ...definition }: Query<Input, Outpu
   });
 }
 
+/** The log is asked too: what is no position at all is refused at once, instead of waited for. */
+async function reachAsked(core: Core, position: Position): Promise<void> {
+  await Promise.all([core.progress.reach(position, REACH_MS), core.query.store.readAll(position, {}, 1)]);
+}
+
 /** An operation that asks for something to be done. */
 export function command<Input>(definition: Omit<Definition<Input>, 'kind'>): Operation {
   return operation({ ...definition, kind: 'command' });
 }
 
-/** @returns the metadata of a command that `caller` sends now. */
+/** @returns the metadata of a command that `caller` sends now; it is the root of what follows from it. */
 export function metaOf(core: Core, caller: Caller, operation: string): CommandMeta {
   const { runtime } = core.execute;
   const { principal, idempotencyKey, traceparent } = caller;
   const commandId =
     idempotencyKey === null ? runtime.newId() : runtime.uuidOf(`${operation}\n${principal.id}\n${idempotencyKey}`);
-  return { principal, commandId, correlationId: '', causationId: null, traceparent, now: runtime.now() };
+  return { principal, commandId, correlationId: commandId, causationId: null, traceparent, now: runtime.now() };
 }

@@ -31,7 +31,9 @@ async function request(core: Core, input: z.infer<typeof executeTaskInput>, call
   const key = input.idempotency_key ?? caller.idempotencyKey ?? undefined;
   const keyed = key === undefined ? input : { ...input, idempotency_key: key };
   const origin = { source: caller.source, parent: null, executionId: null };
-  return executeTask(core.execute, keyed, origin, metaOf(core, { ...caller, idempotencyKey: null }, 'execute_task'));
+  // Left open: the execution itself is the root of all that it causes.
+  const meta = { ...metaOf(core, { ...caller, idempotencyKey: null }, 'execute_task'), correlationId: '' };
+  return executeTask(core.execute, keyed, origin, meta);
 }
 
 const executeAndWait = executeTaskInput.extend({
@@ -137,7 +139,8 @@ export const OPERATIONS: readonly Operation[] = [
     input: executionId.extend({ reason }),
     run: async (core, input, caller) => {
       const given = { executionId: input.execution_id, reason: input.reason ?? null };
-      const handled = await handle(core.execute, cancelExecution, given, metaOf(core, caller, 'cancel_execution'));
+      const meta = { ...metaOf(core, caller, 'cancel_execution'), correlationId: input.execution_id };
+      const handled = await handle(core.execute, cancelExecution, given, meta);
       const { status } = handled.state;
       const shown = status === 'running' ? 'cancelling' : status;
       return { execution_id: input.execution_id, status: shown, changed: handled.changed, position: handled.position };

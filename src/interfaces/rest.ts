@@ -6,7 +6,7 @@ import { authorize } from '../domain/access.ts';
 import { RatchetError } from '../domain/errors.ts';
 import { type Position, START } from '../domain/event.ts';
 import { principalOf } from './http.ts';
-import type { Caller, Core, Operation } from './operation.ts';
+import { type Caller, type Core, type Operation, parse } from './operation.ts';
 import { OPERATIONS } from './operations.ts';
 import { ROUTES, type Route } from './surfaces.ts';
 
@@ -29,6 +29,21 @@ export function addRest(http: FastifyInstance, core: Core, prefix: string): void
       });
     }
   }
+}
+
+/** @returns what tells the methods of a path below `prefix`, or of one that is also served without it. */
+export function methodsBelow(prefix: string): (path: string) => readonly string[] {
+  const known = ROUTES.flatMap(({ method, path, bare }) =>
+    [...(bare === true ? [''] : []), prefix].map((start) => ({ method, parts: `${start}${path}`.split('/') })),
+  );
+  return (path) => {
+    const given = path.split('/');
+    const fits = known.filter(
+      ({ parts }) =>
+        parts.length === given.length && parts.every((part, index) => part.startsWith(':') || part === given[index]),
+    );
+    return [...new Set(fits.map(({ method }) => method))];
+  };
 }
 
 /** The highest position in any answer of this listener so far. */
@@ -63,7 +78,7 @@ function callerOf(request: FastifyRequest, minPosition: unknown): Omit<Caller, '
   const key = header('idempotency-key');
   if (key !== null && key.length > 256) {
     throw new RatchetError('invalid_request', 'idempotency-key: at most 256 characters', {
-      details: { field: 'idempotency-key' },
+      details: { problems: [{ field: 'idempotency-key', message: 'at most 256 characters' }] },
     });
   }
   const wanted = typeof minPosition === 'string' ? minPosition : header('x-min-position');
@@ -103,14 +118,12 @@ const HEARTBEAT_MS = 15_000;
 /** Server-sent events: the id of each is its position, so that a client that reconnects misses nothing. */
 async function streamEvents(core: Core, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   authorize(principalOf(request), 'read_traces', 'list_events');
-  const parsed = streamInput.safeParse(record(request.query));
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw new RatchetError('invalid_request', `${issue?.path.join('.')}: ${issue?.message}`);
-  }
+  const { after: asked, ...filter } = parse(streamInput, record(request.query));
   const { store } = core.query;
   const lastId = request.headers['last-event-id'];
-  const after = typeof lastId === 'string' ? lastId : (parsed.data.after ?? (await store.head()));
+  const after = typeof lastId === 'string' ? lastId : (asked ?? (await store.head()));
+  // A position that is none is refused here, while there still is an answer to refuse with.
+  await store.readAll(after, {}, 1);
   const gone = new AbortController();
   request.raw.on('close', () => gone.abort());
   reply.hijack();
@@ -119,7 +132,7 @@ async function streamEvents(core: Core, request: FastifyRequest, reply: FastifyR
   raw.write(': connected\n\n');
   const heartbeat = setInterval(() => raw.write(': alive\n\n'), HEARTBEAT_MS);
   try {
-    for await (const page of store.subscribe(after, eventFilter(parsed.data), gone.signal)) {
+    for await (const page of store.subscribe(after, eventFilter(filter), gone.signal)) {
       for (const event of page.events) {
         const text = `id: ${event.position}\nevent: ${event.type}\ndata: ${JSON.stringify(shownEvent(event))}\n\n`;
         if (!raw.write(text)) await drained(raw, gone.signal);
