@@ -130,11 +130,26 @@ function refuseUnknown(
     const field = fields.find((known) => known.key === key);
     const internalOnly = field !== undefined && documentation(field.schema)?.internal === true && fromFile(tree);
     if (field !== undefined && !internalOnly) continue;
-    assembly.problems.push({
-      message: `this key is not known; ${advice(key, tree.place.written, path, fields)}`,
-      ...problemAt(tree.place),
-    });
+    // Of a section that exists only in another spelling, what is left over are its mistyped keys.
+    if (tree.kind === 'section' && spelledBelow(pattern(join(path, key))).length > 0) {
+      refuseUnknown(assembly, [], tree.entries, join(path, key));
+      continue;
+    }
+    const message = `this key is not known; ${advice(key, tree.place.written, path, fields)}`;
+    assembly.problems.push({ message, ...problemAt(tree.place) });
   }
+}
+
+/** @returns the last keys of all spellings directly below a section. */
+function spelledBelow(section: string): readonly string[] {
+  return Object.keys(SPELLINGS)
+    .filter((spelling) => section !== '' && spelling.startsWith(`${section}.`))
+    .map((spelling) => spelling.slice(section.length + 1))
+    .filter((key) => !key.includes('.'));
+}
+
+function pattern(path: string): string {
+  return path.replace(/\[\d+\]/g, '[]');
 }
 
 function fromFile(tree: Tree): boolean {
@@ -145,15 +160,13 @@ function fromFile(tree: Tree): boolean {
 function advice(key: string, written: string, path: string, fields: readonly SectionField[]): string {
   const visible = fields.filter((field) => documentation(field.schema)?.internal !== true).map((field) => field.key);
   const section = written.slice(0, Math.max(0, written.length - key.length - 1));
-  const spelled = Object.keys(SPELLINGS)
-    .filter((spelling) => [section, path].includes(spelling.slice(0, Math.max(0, spelling.lastIndexOf('.')))))
-    .map((spelling) => spelling.slice(spelling.lastIndexOf('.') + 1));
+  const spelled = [section, path].flatMap((place) => spelledBelow(pattern(place)));
   const near = nearest(key, [...visible, ...spelled]);
   if (near !== undefined) return `did you mean ${join(section, near)}?`;
   const paths = [...knownKeys(schema)].map((known) => known.path);
-  const elsewhere = paths.find((known) => known.endsWith(`.${key}`)) ?? nearest(join(path, key), paths);
+  const elsewhere = paths.find((known) => known.endsWith(`.${key}`)) ?? nearest(pattern(join(path, key)), paths);
   if (elsewhere !== undefined) return `did you mean ${elsewhere}?`;
-  return `known here are ${visible.join(', ')}`;
+  return `known here are ${[...new Set([...visible, ...spelled])].join(', ')}`;
 }
 
 function report(assembly: Assembly, issue: z.core.$ZodIssue): void {

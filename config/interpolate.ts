@@ -25,10 +25,13 @@ export function interpolate(tree: Section, env: Environment): Interpolated {
   return { tree: fillSection(filling, tree), problems: filling.problems, warnings: filling.warnings };
 }
 
+/** What `${NAME:-}` leaves empty counts as not written. */
 function fillSection(filling: Filling, section: Section): Section {
   const entries = new Map<string, Tree>();
   for (const [key, value] of section.entries) {
-    entries.set(key, key === 'api_keys' ? fillKeys(filling, value) : fill(filling, value));
+    const filled = key === 'api_keys' ? fillKeys(filling, value) : fill(filling, value);
+    const emptied = filled.kind === 'leaf' && filled.value === '' && value.kind === 'leaf' && value.value !== '';
+    if (!emptied) entries.set(key, filled);
   }
   return { ...section, entries };
 }

@@ -3,6 +3,7 @@ import { STRUCTURED_VARIABLES, VARIABLES } from './environment.ts';
 import type { FieldDoc } from './fields.ts';
 import { schema } from './schema.ts';
 import { SPELLINGS } from './spellings.ts';
+import { inUnits } from './units.ts';
 import { documentation, knownKeys, type KnownKey } from './walk.ts';
 
 const INTRODUCTION = `# Configuration reference
@@ -44,18 +45,8 @@ function fallbackOf(doc: FieldDoc | undefined): string {
   if (doc?.fallbackNote !== undefined) return doc.fallbackNote;
   if (doc?.fallback === undefined) return 'required';
   if (doc.fallback === null) return 'none';
-  if (typeof doc.fallback === 'number' && doc.unit === 'milliseconds') return describeDuration(doc.fallback);
-  if (typeof doc.fallback === 'number' && doc.unit === 'bytes') return describeSize(doc.fallback);
-  return `\`${JSON.stringify(doc.fallback)}\``;
-}
-
-function describeDuration(ms: number): string {
-  if (ms % 3_600_000 === 0) return `${ms / 3_600_000} h`;
-  return ms % 1000 === 0 ? `${ms / 1000} s` : `${ms} ms`;
-}
-
-function describeSize(bytes: number): string {
-  return bytes % 1024 ** 2 === 0 ? `${bytes / 1024 ** 2} MB` : `${bytes} bytes`;
+  const shown = inUnits(doc.fallback, doc.unit);
+  return `\`${JSON.stringify(shown)}\``;
 }
 
 function variableTable(): string {

@@ -4,12 +4,13 @@ import { maskUrl } from './kinds.ts';
 import type { LoadedConfig } from './load.ts';
 import { schema } from './schema.ts';
 import { describeOrigin, join, type Origin } from './tree.ts';
+import { inUnits } from './units.ts';
 import { documentation, look } from './walk.ts';
 
 export interface ShownValue {
   /** Path in the file, such as `database.pool_size`. */
   readonly path: string;
-  /** In internal units (milliseconds, bytes); secrets are `***`. */
+  /** As it could be written in a file (`5s`, `10MB`, `60/minute`); secrets are `***`. */
   readonly value: unknown;
   readonly origin: string;
   /** Whether the key is accepted but nothing reads it. */
@@ -53,7 +54,7 @@ function* walk(node: z.core.$ZodType, value: unknown, path: string, origins: Ori
   const doc = documentation(node);
   yield {
     path,
-    value: doc?.secret === true && value !== null ? '***' : masked(value),
+    value: doc?.secret === true && value !== null ? '***' : masked(inUnits(value, doc?.unit)),
     origin: describeOrigin(origins.get(path) ?? { kind: 'default' }),
     inert: doc?.inert === true,
   };
