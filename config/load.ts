@@ -51,32 +51,38 @@ export function loadConfig(options: LoadOptions = {}): LoadedConfig {
     tree = overlaySection(tree, readLayer(file, index === 0 ? 'file' : 'overlay', problems, warnings));
   }
   // What the file implies is put in before a disabled key can vanish and leave a door open.
-  const filled = interpolate(followed(tree), env);
-  problems.push(...filled.problems);
-  warnings.push(...filled.warnings);
-
-  const withEnvironment = applyEnvironment(filled.tree, env, cwd);
+  const withEnvironment = applyEnvironment(followed(tree), env, cwd);
   problems.push(...withEnvironment.problems);
   tree = withEnvironment.tree;
   for (const [path, value] of Object.entries(flags)) {
     const node = fromValue(value, { origin: { kind: 'flag' }, folder: cwd, written: path });
     if (node !== undefined) tree = put(tree, path, node);
   }
+  // Last, so that a reference in a value that something overrides is not asked for.
+  const filled = interpolate(followed(tree), env);
+  problems.push(...filled.problems);
+  warnings.push(...filled.warnings);
+
   const data = dataFolder(env, platform, cwd);
   if (data === null)
     warnings.push(`no home folder is known; data is kept in ${resolve(cwd, '.ratchet')}; set RATCHET_HOME`);
   const home = data ?? resolve(cwd, '.ratchet');
   const tasks = resolve(cwd, 'tasks');
   const database = `sqlite:${joinPath(home, 'ratchet.db')}`;
-  tree = overDefaults(followed(tree), database, existsSync(tasks) ? tasks : null, start);
+  tree = overDefaults(filled.tree, database, existsSync(tasks) ? tasks : null, start);
 
   const { config, origins, problems: found } = assemble(tree);
-  problems.push(...found);
+  problems.push(...found.filter((problem) => !problems.some((told) => samePlace(told, problem))));
   if (config === null || problems.length > 0) throw new ConfigError(problems);
   const capped = capPool(config, origins);
   const verdict = judge(capped.config, capped.origins);
   if (verdict.problems.length > 0) throw new ConfigError(verdict.problems);
   return { ...capped, warnings: [...warnings, ...verdict.warnings], files, dataFolder: home };
+}
+
+/** What is wrong about a variable is not told a second time as a value of the wrong kind. */
+function samePlace(one: ConfigProblem, other: ConfigProblem): boolean {
+  return one.path === other.path && one.file === other.file && one.line === other.line;
 }
 
 function filesToRead(file: string, env: Environment, problems: ConfigProblem[]): readonly string[] {

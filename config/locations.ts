@@ -29,7 +29,7 @@ export function locate(kind: 'path' | 'database' | 'source', value: string, fold
 
 /** Other addresses are not paths and stay as they are. */
 export function isAddress(value: string): boolean {
-  return /^[a-z][a-z0-9+.-]+:/i.test(value) && filePath(value) === null && !win32.isAbsolute(value);
+  return /^[a-z][a-z0-9+.-]+:/i.test(value) && filePath(value) === null;
 }
 
 function filePath(value: string): string | null {

@@ -80,8 +80,6 @@ export const limits = section('Sizes and counts with safe defaults.', {
   taskExecutionMemoryLimit: setting(size, 134_217_728, 'Memory of one execution unless its task says otherwise.'),
 });
 
-export type Limit = Readonly<z.output<ReturnType<typeof limit>>>;
-
 const webhook = section('One sender of webhooks.', {
   provider: setting(text, 'generic', 'Whose way of signing is used, such as github.'),
   secret: required(secret, 'Shared secret that signatures are checked with.'),

@@ -171,6 +171,16 @@ describe('interpolation', () => {
     );
   });
 
+  it('asks for nothing that a variable or a flag overrides', () => {
+    const yaml = 'server: { host: "${A}", port: "${B}" }';
+    const loaded = load(yaml, { env: { RATCHET_HOST: 'h' }, flags: { 'server.port': 1 } });
+    expect(loaded.config.server).toMatchObject({ host: 'h', port: 1 });
+  });
+
+  it('tells a missing variable once, not again as a value of the wrong kind', () => {
+    expect(refusal('server: { port: "${B}" }').problems).toHaveLength(1);
+  });
+
   it('leaves a value that a variable brought as it is', () => {
     expect(load('', { env: { JWT_SECRET: 'a${b' } }).config.auth.jwt?.secret).toBe('a${b');
     expect(load('auth: { jwt: { secret: "${S}" } }', { env: { S: '${T}' } }).config.auth.jwt?.secret).toBe('${T}');
