@@ -73,8 +73,9 @@ export async function testTasks(settings: AppSettings, path: string, output: Out
     perform: async (call, signal) => {
       try {
         if (call.kind === 'http') {
-          const response = await outbound.send(httpRequest(call.request, [], secrets, settings.stepLimits), signal);
-          return { ok: true, value: httpValue(response, secrets) };
+          const request = httpRequest(call.request, [], secrets, settings.stepLimits);
+          const response = await outbound.send(request, signal);
+          return { ok: true, value: httpValue(response, call.request, request, secrets) };
         }
         if (call.kind === 'file') {
           const bytes = await files.read(String(call.request['path']), settings.stepLimits.maxBodyBytes);

@@ -57,18 +57,40 @@ function bodyOf(recorded: JsonObject, reveal: (text: string) => string): Uint8Ar
   return Buffer.from(reveal(body), 'utf8');
 }
 
-/** @returns the value that the task, the journal and every replay see. */
-export function httpValue(response: OutboundResponse, secrets: Secrets): Json {
+/**
+ * @param recorded the request as the journal shows it
+ * @param sent what {@link httpRequest} made of it
+ * @returns the value that the task, the journal and every replay see.
+ */
+export function httpValue(
+  response: OutboundResponse,
+  recorded: JsonObject,
+  sent: OutboundRequest,
+  secrets: Secrets,
+): Json {
+  const encoded = basicCredentials(recorded, sent);
+  const redact = (text: string): string =>
+    secrets.redact(encoded.reduce((clean, [shown, hidden]) => clean.replaceAll(shown, hidden), text));
   const text = utf8(response.body);
   return {
     status: response.status,
     statusText: response.statusText,
-    headers: response.headers.map(([name, value]) => [name, secrets.redact(value)]),
-    body: text === null ? Buffer.from(response.body).toString('base64') : secrets.redact(text),
+    headers: response.headers.map(([name, value]) => [name, redact(value)]),
+    body: text === null ? Buffer.from(response.body).toString('base64') : redact(text),
     bodyEncoding: text === null ? 'base64' : 'utf8',
-    url: secrets.redact(response.url),
+    url: redact(response.url),
     redirected: response.redirected,
   };
+}
+
+/** A secret inside Base64 has no form of its own that could be searched for: what was sent is what a server may echo. */
+function basicCredentials(recorded: JsonObject, sent: OutboundRequest): readonly (readonly [string, string])[] {
+  const written = headerList(recorded['headers']);
+  return sent.headers.flatMap(([name, shown], index) => {
+    const hidden = written[index]?.[1] ?? shown;
+    if (name.toLowerCase() !== 'authorization' || shown === hidden || !/^basic\s/i.test(shown)) return [];
+    return [[shown.replace(/^basic\s+/i, ''), hidden.replace(/^basic\s+/i, '')] as const];
+  });
 }
 
 function utf8(bytes: Uint8Array): string | null {

@@ -315,5 +315,8 @@ function failureOf(error: RatchetError): Failure {
 }
 
 function codeOf(error: Failure['error']): string {
-  return error.data['code'] === 'invalid_entry_point' ? 'invalid_entry_point' : 'task_failed';
+  if (error.data['code'] === 'invalid_entry_point') return 'invalid_entry_point';
+  // How the engine tells a task that memory outside the heap has run out.
+  const isOutOfMemory = error.name === 'RangeError' && error.message === 'Array buffer allocation failed';
+  return isOutOfMemory ? 'memory_limit_exceeded' : 'task_failed';
 }

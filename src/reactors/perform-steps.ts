@@ -97,7 +97,7 @@ async function http(deps: WorldDeps, served: Served, call: OpenCall, signal: Abo
   if (!isIdempotent(call)) added.push(['idempotency-key', idempotencyKey(deps, served, call)]);
   const request = httpRequest(call.request, added, deps.secrets, deps.stepLimits);
   const response = await deps.outbound.send(request, signal);
-  return httpValue(response, deps.secrets);
+  return httpValue(response, call.request, request, deps.secrets);
 }
 
 async function subtask(deps: WorldDeps, served: Served, call: OpenCall, signal: AbortSignal): Promise<Json> {
@@ -120,7 +120,8 @@ async function subtask(deps: WorldDeps, served: Served, call: OpenCall, signal: 
     },
     {
       principal: workerPrincipal(served.worker),
-      commandId: `task:${executionId}`,
+      // New each time: a resumed parent asks again, and must be told that the execution exists.
+      commandId: deps.runtime.newId(),
       correlationId: served.request.executionId,
       causationId: served.request.executionId,
       traceparent: traceParentHeader(served.request.traceId, served.recording.spanId(`step:${call.path}`)),
