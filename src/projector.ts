@@ -131,7 +131,10 @@ export async function projectOnThread(
   onTrouble: (error: unknown) => void,
 ): Promise<Projector> {
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-  const worker = new Worker(new URL(`./projector-thread${extension}`, import.meta.url), { workerData: settings });
+  const worker = new Worker(new URL(`./projector-thread${extension}`, import.meta.url), {
+    name: 'projector',
+    workerData: settings,
+  });
   const progress = new Progress();
   const ready = Promise.withResolvers<void>();
   const gone = Promise.withResolvers<void>();

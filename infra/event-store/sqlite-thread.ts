@@ -27,7 +27,10 @@ export interface WriterThread extends Writer {
 
 /** Starts a writer thread and waits until it has opened the log. */
 export async function startWriter(data: WriterData): Promise<WriterThread> {
-  const worker = new Worker(new URL(`./sqlite-writer${EXTENSION}`, import.meta.url), { workerData: data });
+  const worker = new Worker(new URL(`./sqlite-writer${EXTENSION}`, import.meta.url), {
+    name: 'event-writer',
+    workerData: data,
+  });
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
   const { promise: ready, resolve: isReady, reject: isNotReady } = Promise.withResolvers<void>();
   const pending: Pending[] = [];
