@@ -282,8 +282,17 @@ export function telemetryChain(state: ExistingExecution, attempt: number): Reado
   return new Set([...telemetryChain(state, start.journalFrom), attempt]);
 }
 
-/** @returns how many journal entries stand before the last outcome that was an error; null when none was. */
+/** @returns how many journal entries stand before the last step that failed; null when none did. */
 export function entriesBeforeFailure(journal: readonly StepEnd[]): number | null {
-  const index = journal.findLastIndex((step) => step.kind !== 'custom' && !step.outcome.ok);
+  const index = journal.findLastIndex((step) => step.kind !== 'custom' && hasFailed(step));
   return index < 0 ? null : index;
+}
+
+/** An HTTP answer is an outcome like any other in the journal; by its status it is still a failure. */
+function hasFailed({ kind, outcome }: StepEnd): boolean {
+  if (!outcome.ok) return true;
+  if (kind !== 'http' || !('value' in outcome.value)) return false;
+  const answer = outcome.value.value;
+  if (answer === null || typeof answer !== 'object' || Array.isArray(answer)) return false;
+  return 'status' in answer && typeof answer.status === 'number' && answer.status >= 400;
 }

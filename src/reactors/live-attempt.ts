@@ -111,8 +111,9 @@ class LiveAttempt {
     const journal = state === null ? [] : await resolveJournal(blobs, journalOf(state, start.attempt));
     const unknown = new Set(state === null ? [] : unknownSteps(state, start.attempt));
     const world = liveWorld(this.#deps, { request, recording, worker: start.worker, unknown });
-    await this.#place.take(request.options.priority, this.#abort.signal);
-    this.#session = await sandbox.open({ ...limits, memoryMb: request.options.memoryMb }, this.#abort.signal);
+    const session = await this.#enter(request, sandbox, limits);
+    if (session === null) return { kind: 'cancelled', seen: false, turn: 0, clock: start.clock };
+    this.#session = session;
     const deadline = setTimeout(() => this.abort(overdue(request.options.timeoutMs)), request.options.timeoutMs);
     try {
       this.#abort.signal.throwIfAborted();
@@ -130,6 +131,23 @@ class LiveAttempt {
     } finally {
       clearTimeout(deadline);
       this.#session.release();
+    }
+  }
+
+  /** Waits for a place and a process; null when it was cancelled before it had both. */
+  async #enter(
+    request: ExecutionRequest,
+    sandbox: Sandbox,
+    limits: LiveDeps['limits'],
+  ): Promise<SandboxSession | null> {
+    const stop = AbortSignal.any([this.#abort.signal, this.#cancel.signal]);
+    try {
+      stop.throwIfAborted();
+      await this.#place.take(request.options.priority, stop);
+      return await sandbox.open({ ...limits, memoryMb: request.options.memoryMb }, stop);
+    } catch (error) {
+      if (this.#cancel.signal.aborted && !this.#abort.signal.aborted) return null;
+      throw error;
     }
   }
 
