@@ -89,7 +89,8 @@ interface SpanNode {
 export const getTrace = defineQuery({
   name: 'get_execution_trace',
   permission: 'read_traces',
-  description: 'The spans of an execution as a tree, of its last attempt or the given one.',
+  description:
+    'The spans of an execution as trees, one for each attempt that began anew, or those of the given attempt.',
   input: z.strictObject({
     execution_id: z.string().min(1).max(64),
     attempt: z.coerce.number().int().positive().optional(),
