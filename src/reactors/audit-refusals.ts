@@ -46,8 +46,8 @@ export class RefusalAudit {
       return;
     }
     this.#window.set(keyOf(refusal), { refusal, count: 0 });
-    this.#append([{ refusal, count: 1 }]);
-    this.#timer ??= setTimeout(() => this.#close(), WINDOW_MS).unref();
+    void this.#append([{ refusal, count: 1 }]);
+    this.#timer ??= setTimeout(() => void this.#close(), WINDOW_MS).unref();
   }
 
   /** Writes what is counted so far. */
