@@ -146,7 +146,7 @@ async function openParts(settings: AppSettings, closers: Closers) {
       ...shared,
       // What a task runs through `runTask` is dispatched by the runner that runs the task.
       get dispatcher() {
-        return runner;
+        return runner.forSubtasks;
       },
       outbound,
       completions,

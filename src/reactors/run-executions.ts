@@ -28,6 +28,8 @@ import { PriorityQueue } from './priority-queue.ts';
  * stand idle while a claim becomes durable; more would only keep them from other nodes.
  */
 const ADMITTED_PER_PLACE = 16;
+/** Subtasks go before requests of the same priority, which are whole numbers: a parent holds what is waited for. */
+const BEFORE_EQUALS = 0.5;
 
 export interface RunnerOptions {
   /** Executions at once. */
@@ -68,8 +70,18 @@ export class ExecutionRunner implements Dispatcher {
     this.#places = new Places(options.capacity);
   }
 
+  /** Takes what running tasks ask for. It has room of its own, so that it does not wait behind what waits for its parent. */
+  readonly forSubtasks: Dispatcher = {
+    reserve: () => (this.#closing || !this.#hasRoom(2) ? null : this.#reserve()),
+    offer: (executionId, priority, runAt) => this.offer(executionId, priority + BEFORE_EQUALS, runAt),
+    queued: () => this.queued(),
+  };
+
   reserve(): Reservation | null {
-    if (this.#closing || !this.#hasRoom() || this.#queue.size > 0) return null;
+    return this.#closing || !this.#hasRoom() || this.#queue.size > 0 ? null : this.#reserve();
+  }
+
+  #reserve(): Reservation {
     this.#admitted += 1;
     const start = this.#freshStart(1);
     return {
@@ -248,7 +260,7 @@ export class ExecutionRunner implements Dispatcher {
 
   #run(claimed: Claimed): void {
     const { executionId, parent } = claimed.request;
-    const place = this.#places.open(() => this.#left());
+    const place = this.#places.open(parent !== null, () => this.#left());
     const running = runLive(this.#deps, claimed, place);
     this.#running.set(executionId, running);
     this.#childEnded.delete(executionId);
@@ -258,15 +270,17 @@ export class ExecutionRunner implements Dispatcher {
       .catch((error: unknown) => this.#afterTrouble(executionId, error))
       .finally(() => {
         this.#running.delete(executionId);
-        if (parent !== null) this.#childOf(parent.executionId);
         place.leave();
         this.#tellIdle();
       });
   }
 
   #afterEnd(request: ExecutionRequest, end: AttemptFact): void {
-    if (end.type !== 'ExecutionWaiting' && end.type !== 'AttemptFailed') return;
-    const { executionId, options } = request;
+    const { executionId, options, parent } = request;
+    if (end.type !== 'ExecutionWaiting' && end.type !== 'AttemptFailed') {
+      if (parent !== null) this.#childOf(parent.executionId);
+      return;
+    }
     const until = timeOf(end.type === 'AttemptFailed' ? end.data.retryAt : end.data.until);
     const isDue = end.type === 'ExecutionWaiting' && end.data.reason === 'task' && this.#childEnded.has(executionId);
     this.#offerLater(executionId, options.priority, isDue ? 1 : Math.max(1, until - this.#deps.runtime.now()));
@@ -284,8 +298,8 @@ export class ExecutionRunner implements Dispatcher {
     else if (this.#later.has(parentId)) this.offer(parentId, 0, 0);
   }
 
-  #hasRoom(): boolean {
-    return this.#admitted < this.#options.capacity * ADMITTED_PER_PLACE;
+  #hasRoom(times = 1): boolean {
+    return this.#admitted < this.#options.capacity * ADMITTED_PER_PLACE * times;
   }
 
   #left(): void {
