@@ -306,7 +306,7 @@ describe('events', () => {
         'ExecutionCompleted',
         'ExecutionRequested',
         'ExecutionStarted',
-        ...Array(5).fill('LogLineWritten'),
+        ...Array.from({ length: 5 }, () => 'LogLineWritten'),
         'SpanRecorded',
       ].toSorted(),
     );
