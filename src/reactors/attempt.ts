@@ -52,6 +52,7 @@ class Attempt {
     while (turn !== null) {
       last = turn;
       await this.#note(turn);
+      if (turn.status.kind !== 'waiting') this.#checkLeft(turn);
       if (turn.status.kind === 'returned') await this.#finishLeft(turn);
       if (turn.status.kind !== 'waiting') return this.#ended(turn);
       const next = await this.#next(turn);
@@ -273,11 +274,17 @@ class Attempt {
     }
   }
 
-  #ended(turn: Turn): AttemptResult {
-    const left = this.#outcomes[this.#cursor];
-    if (left !== undefined && left.turn <= turn.turn) {
-      throw mismatch(describe(left), `the end of the run at turn ${turn.turn}`);
+  /** What the journal still holds at the end must be calls that the task left behind. */
+  #checkLeft({ turn }: Turn): void {
+    for (const entry of this.#outcomes.slice(this.#cursor)) {
+      const call = this.#open.get(entry.path);
+      if (call === undefined || entry.turn <= turn)
+        throw mismatch(describe(entry), `the end of the run at turn ${turn}`);
+      if (call.kind !== entry.kind || call.argsHash !== entry.argsHash) throw otherCall(entry, call);
     }
+  }
+
+  #ended(turn: Turn): AttemptResult {
     const { then } = this.#plan;
     const kind = turn.status.kind;
     if (then.kind === 'replay' && (then.ending.turn !== turn.turn || then.ending.kind !== kind)) {
