@@ -3,7 +3,7 @@ import { RatchetError } from '../../src/domain/errors.ts';
 import type { IsolationLevel, PreparedCode, Sandbox, SandboxLimits, SandboxSession } from '../../src/ports/sandbox.ts';
 import { childEntry, type StartWay, startWays } from './isolation.ts';
 import { firstLimit, type MemoryLimit, measuredLimit, mostResidentMb, NO_LIMIT, residentMb } from './memory-limit.ts';
-import { prepareCode } from './prepare.ts';
+import { PreparedCodes } from './prepared-codes.ts';
 import { ProcessSession } from './session.ts';
 import { outOfMemory, TaskProcess } from './task-process.ts';
 
@@ -80,6 +80,7 @@ class ProcessPool implements Sandbox {
   readonly #settings: Settings;
   readonly #way: StartWay;
   readonly #limit: MemoryLimit;
+  readonly #prepared = new PreparedCodes();
   readonly #all = new Set<TaskProcess>();
   readonly #starting = new Map<TaskProcess, number>();
   readonly #sweep: NodeJS.Timeout;
@@ -114,7 +115,7 @@ class ProcessPool implements Sandbox {
   }
 
   prepare(code: string, file: string): PreparedCode {
-    return prepareCode(code, file);
+    return this.#prepared.prepare(code, file);
   }
 
   async close(): Promise<void> {
