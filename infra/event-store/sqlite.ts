@@ -17,6 +17,8 @@ export interface SqliteOptions {
   readonly maxPages?: number;
   /** How long an append tries for the write lock while other processes hold it; 10,000 ms by default. */
   readonly lockTimeoutMs?: number;
+  /** For a log that exists and is written elsewhere: saves the thread that writes, and appends fail. False by default. */
+  readonly readOnly?: boolean;
 }
 
 /** What an open log is made of. */
@@ -32,7 +34,9 @@ interface Parts {
  * Fails with `store_unavailable` when the file can not be used; its message begins with "Database connection failed".
  */
 export async function sqliteEventStore(path: string, options: SqliteOptions = {}): Promise<EventStore> {
-  return eventStore(path === IN_MEMORY ? inMemory(options) : await inFile(resolve(path), options));
+  if (path === IN_MEMORY) return eventStore(inMemory(options));
+  const file = resolve(path);
+  return eventStore(options.readOnly === true ? readOnly(file) : await inFile(file, options));
 }
 
 function inMemory(options: SqliteOptions): Parts {
@@ -55,13 +59,7 @@ function inMemory(options: SqliteOptions): Parts {
 
 async function inFile(path: string, options: SqliteOptions): Promise<Parts> {
   const thread = await startWriter({ path, maxPages: options.maxPages, lockTimeoutMs: options.lockTimeoutMs });
-  const db = openReader(path);
-  const reader = new SqliteReader(db);
-  const poll = new Poll(
-    () => reader.dataVersion(),
-    () => tail.notify(),
-  );
-  const tail = tailOf(reader, (waiting) => (waiting ? poll.start() : poll.stop()));
+  const { poll, tail, reader, close } = reading(path);
   thread.onCommit(() => {
     poll.ownCommit();
     tail.notify();
@@ -71,10 +69,39 @@ async function inFile(path: string, options: SqliteOptions): Promise<Parts> {
     async close() {
       poll.stop();
       await thread.close();
-      db.close();
+      close();
     },
   };
   return { path, reader, writer, tail };
+}
+
+function readOnly(path: string): Parts {
+  const { reader, tail, close } = reading(path);
+  const writer: Writer = {
+    async append() {
+      throw new RatchetError('store_unavailable', 'the event store was opened for reading only');
+    },
+    async close() {
+      close();
+    },
+  };
+  return { path, reader, writer, tail };
+}
+
+/** Reads a log that somebody writes, of whom nothing but the file tells. */
+function reading(path: string) {
+  const db = openReader(path);
+  const reader = new SqliteReader(db);
+  const poll = new Poll(
+    () => reader.dataVersion(),
+    () => tail.notify(),
+  );
+  const tail = tailOf(reader, (waiting) => (waiting ? poll.start() : poll.stop()));
+  const close = (): void => {
+    poll.stop();
+    db.close();
+  };
+  return { reader, poll, tail, close };
 }
 
 function tailOf(reader: SqliteReader, onWaiting: (waiting: boolean) => void = () => {}): Tail {

@@ -32,6 +32,29 @@ test('what was appended is there when the file is opened again', async () => {
   await second.close();
 });
 
+test('a log opened for reading only follows who writes it, and takes no appends', async () => {
+  const written = await sqliteEventStore(folder.file('log.db'));
+  await written.append('task-1', 'no-stream', newEvents(1));
+  const read = await sqliteEventStore(folder.file('log.db'), { readOnly: true });
+  const stop = new AbortController();
+  const seen: number[] = [];
+  for await (const page of read.subscribe(START, {}, stop.signal)) {
+    seen.push(...page.events.map((event) => event.version));
+    if (seen.length === 1) await written.append('task-1', 0, newEvents(1));
+    else stop.abort();
+  }
+  expect(seen).toEqual([0, 1]);
+  await expect(read.append('task-1', 'any', newEvents(1))).rejects.toMatchObject({ code: 'store_unavailable' });
+  await read.close();
+  expect((await written.append('task-1', 1, newEvents(1))).version).toBe(2);
+  await written.close();
+});
+
+test('a log opened for reading only must exist', async () => {
+  const opening = sqliteEventStore(folder.file('none.db'), { readOnly: true });
+  await expect(opening).rejects.toMatchObject({ code: 'store_unavailable' });
+});
+
 test('events can be neither changed nor deleted, by whatever connection', async () => {
   const store = await sqliteEventStore(folder.file('log.db'));
   await store.append('task-1', 'any', newEvents(2));
