@@ -1,4 +1,5 @@
 /** Tells about executions and their steps. */
+import type { CompiledQuery, Kysely } from 'kysely';
 import { z } from 'zod';
 import type { ReadModels } from '../projections/read-models.ts';
 import { RatchetError } from '../src/domain/errors.ts';
@@ -126,13 +127,21 @@ export const getExecution = defineQuery({
   },
 });
 
+const compiled = new WeakMap<Kysely<ReadModels>, CompiledQuery<ReadModels['executions']>>();
+
+/** Compiled once for a database: this is the query that clients ask again and again. */
+function byId(db: Kysely<ReadModels>): CompiledQuery<ReadModels['executions']> {
+  const known = compiled.get(db);
+  if (known !== undefined) return known;
+  const query = db.selectFrom('executions').selectAll().where('execution_id', '=', '').compile();
+  compiled.set(db, query);
+  return query;
+}
+
 /** Fails with `execution_not_found`. */
 export async function executionRow(deps: QueryDeps, executionId: string): Promise<ReadModels['executions']> {
-  const row = await deps.db
-    .selectFrom('executions')
-    .selectAll()
-    .where('execution_id', '=', executionId)
-    .executeTakeFirst();
+  const query: CompiledQuery<ReadModels['executions']> = { ...byId(deps.db), parameters: [executionId] };
+  const [row] = (await deps.db.executeQuery(query)).rows;
   if (row !== undefined) return row;
   throw new RatchetError('execution_not_found', `there is no execution ${executionId}`, { details: { executionId } });
 }
