@@ -124,7 +124,7 @@ async function caughtUp(home: Home, url: string, head: string): Promise<number> 
   await projector.progress.reach(head, 120_000);
   const seconds = (performance.now() - start) / 1000;
   await projector.close();
-  if (trouble !== null) throw trouble;
+  if (trouble !== null) throw new Error('projecting failed', { cause: trouble });
   return seconds;
 }
 
