@@ -46,7 +46,7 @@ export interface LoadProcess extends Helper {
 }
 
 export async function startLoad(): Promise<LoadProcess> {
-  const { child, helper } = await startChild('./load-process.ts');
+  const { child, helper } = await startChild(new URL('./load-process.ts', import.meta.url));
   const ask = async (message: ToLoad): Promise<FromLoad> => {
     child.send(message);
     const [answer] = (await once(child, 'message')) as [FromLoad];
@@ -70,16 +70,13 @@ export async function startLoad(): Promise<LoadProcess> {
 
 /** A fastify route with the plugins of the product that answers `body` at every GET. */
 export async function startBareRoute(body: string): Promise<Helper> {
-  return (await startChild('./bare-route.ts', [body])).helper;
+  return (await startChild(new URL('./bare-route.ts', import.meta.url), [body])).helper;
 }
 
-async function startChild(
-  file: string,
-  args: readonly string[] = [],
-): Promise<{ child: ChildProcess; helper: Helper }> {
-  const child = fork(new URL(file, import.meta.url), args, { execArgv: [] });
+async function startChild(file: URL, args: readonly string[] = []): Promise<{ child: ChildProcess; helper: Helper }> {
+  const child = fork(file, args, { execArgv: [] });
   const [ready] = (await once(child, 'message')) as [FromLoad];
-  if (ready.kind !== 'ready') throw new Error(`${file} did not become ready`);
+  if (ready.kind !== 'ready') throw new Error(`${file.pathname} did not become ready`);
   const end = async (): Promise<void> => {
     if (child.exitCode !== null) return;
     child.disconnect();
