@@ -2,14 +2,16 @@
 import { z } from 'zod';
 import { authorize } from '../src/domain/access.ts';
 import { RatchetError } from '../src/domain/errors.ts';
-import type { Json, JsonObject, Position } from '../src/domain/event.ts';
+import { type Json, type JsonObject, type Position, streamName } from '../src/domain/event.ts';
 import {
+  type ExecutionEvent,
   type ExecutionOptions,
   type ExecutionRequest,
   type ExecutionSource,
   NO_RETRY,
   type RetryPolicy,
 } from '../src/domain/execution.ts';
+import { decode } from '../src/domain/history.ts';
 import { canonicalJson } from '../src/domain/journal.ts';
 import { currentVersion, type ExistingTask, type TaskVersion } from '../src/domain/task.ts';
 import { isoTime, timeOf } from '../src/domain/time.ts';
@@ -102,6 +104,8 @@ export async function executeTask(
   meta: CommandMeta,
 ): Promise<Requested> {
   authorize(meta.principal, requestExecution.permission, requestExecution.name);
+  const known = await storedBefore(deps, input, origin, meta);
+  if (known !== null) return known;
   const { task, version } = runnable(deps, input);
   await checkInput(deps, version, input.input);
   const request = await requestOf(deps, { task, version }, input, origin, meta);
@@ -120,6 +124,34 @@ export async function executeTask(
     deps.dispatcher.offer(request.executionId, request.options.priority, runAt);
   }
   return { executionId: request.executionId, position: handled.position, created: handled.changed };
+}
+
+/**
+ * A request that was stored before is answered before anything is checked: a task that has been disabled since, or a full
+ * queue, changes nothing about it.
+ */
+async function storedBefore(
+  deps: ExecuteDeps,
+  input: ExecuteTaskInput,
+  origin: Origin,
+  meta: CommandMeta,
+): Promise<Requested | null> {
+  if (origin.executionId === null && input.idempotency_key === undefined) return null;
+  const executionId = executionIdOf(deps, input, origin, meta);
+  const [first] = await deps.store.readStream(streamName('execution', executionId), { limit: 1 });
+  const event = first === undefined ? undefined : decode<ExecutionEvent>(first);
+  if (first === undefined || event?.type !== 'ExecutionRequested') return null;
+  const { taskId = input.task_id } = deps.directory.find(input.task_id) ?? {};
+  if (event.data.requestHash !== requestHashOf(deps, input, taskId)) {
+    throw new RatchetError('idempotency_mismatch', 'this idempotency key was used for a different request', {
+      details: { executionId },
+    });
+  }
+  return { executionId, position: first.position, created: false };
+}
+
+function requestHashOf(deps: ExecuteDeps, input: ExecuteTaskInput, taskId: string): string {
+  return deps.runtime.sha256(canonicalJson(JSON.parse(JSON.stringify({ ...input, task_id: taskId }))));
 }
 
 type Stored = Handled<unknown>;
@@ -193,7 +225,7 @@ async function requestOf(
     metadata: input.metadata,
     traceId: trace?.traceId ?? deps.runtime.randomHex(16),
     parentSpanId: trace?.spanId ?? null,
-    requestHash: deps.runtime.sha256(canonicalJson(JSON.parse(JSON.stringify({ ...input, task_id: task.taskId })))),
+    requestHash: requestHashOf(deps, input, task.taskId),
   };
 }
 

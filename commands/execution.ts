@@ -96,7 +96,10 @@ export const startAttempt = defineCommand<
     const existing = known(state, executionId);
     const runsElsewhere = existing.status === 'running' && existing.attempts.at(-1)?.worker !== takeOverFrom;
     const isDue =
-      existing.waitUntil === null || timeOf(existing.waitUntil) <= meta.now || existing.waitingFor === 'task';
+      existing.cancelRequested ||
+      existing.waitUntil === null ||
+      timeOf(existing.waitUntil) <= meta.now ||
+      existing.waitingFor === 'task';
     if (isFinished(existing.status) || runsElsewhere || !isDue || start.attempt !== existing.attempts.length + 1) {
       throw new RatchetError('version_conflict', `execution ${executionId} can not be started now`, {
         details: { executionId, status: existing.status },

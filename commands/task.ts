@@ -26,7 +26,10 @@ export const taskName: z.ZodType<string> = z
   .string()
   .min(1)
   .max(128)
-  .regex(/^[A-Za-z0-9](?:[A-Za-z0-9_.-]*(?:\/[A-Za-z0-9])?)*$/, 'letters, digits, "-", "_", "." and single "/"');
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9_.-]*(?:\/[A-Za-z0-9][A-Za-z0-9_.-]*)*$/,
+    'letters, digits, "-", "_", "." and single "/"',
+  );
 
 const definition = z.strictObject({
   contentHash: z.string(),

@@ -105,7 +105,7 @@ function testCases(cases: readonly unknown[] | null | undefined, file: string): 
   );
 }
 
-const TASK_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9_.-]*(?:\/[A-Za-z0-9])?)*$/;
+const TASK_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*(?:\/[A-Za-z0-9][A-Za-z0-9_.-]*)*$/;
 
 /** A title such as "Weather API" can not name a task in a path or a glob: the folder names it then, and the title is its label. */
 function nameOf(given: string | null, folder: string, file: string): { name: string; label: string | null } {

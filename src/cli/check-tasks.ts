@@ -62,6 +62,7 @@ function problemsOf(
 /** Runs all tests below a folder; answers 1 when one fails. */
 export async function testTasks(settings: AppSettings, path: string, output: Output): Promise<ExitCode> {
   const { tasks, broken } = await listFrom(path);
+  if (tasks.length + broken.length === 0) throw new RatchetError('not_found', `no task found in ${path}`);
   const runtime = systemRuntime();
   const sandbox = await openSandbox({ size: 4, warm: 1 });
   const outbound = openOutbound({ allow: settings.outboundAllow });
@@ -70,6 +71,7 @@ export async function testTasks(settings: AppSettings, path: string, output: Out
   const find = (name: string) => [...tasks, ...neighbours.tasks].find((task) => task.name === name);
   const files = openFiles([...settings.fileRoots, resolve(path)]);
   const world = (): World => ({
+    asked: async () => undefined,
     perform: async (call, signal) => {
       try {
         if (call.kind === 'http') {

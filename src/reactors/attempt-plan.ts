@@ -15,6 +15,8 @@ export interface OpenCall extends StepCall {
 export interface World {
   /** Carries out a call and answers with its outcome; never throws for what the task should see. Not asked for `sleep`. */
   perform(call: OpenCall, signal: AbortSignal): Promise<Outcome>;
+  /** Resolves once the subtask of a call under way is durably asked for, or could not be. Never rejects. */
+  asked(path: string): Promise<void>;
 }
 
 /** Where an attempt writes what happened. */

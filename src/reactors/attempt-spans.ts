@@ -3,6 +3,9 @@ import type { JsonObject } from '../domain/event.ts';
 import type { Outcome, StepCall, Telemetry } from '../domain/journal.ts';
 import type { TaskStart } from '../ports/sandbox.ts';
 
+/** Longer URLs are cut in spans; the step's request holds them whole. */
+const MAX_URL = 2_048;
+
 /** @returns the span of the execution itself. Clocks are logical. */
 export function rootSpan({ code, clock, context }: TaskStart, endedAt: number, ok: boolean): Telemetry {
   const name = code.file.slice(0, code.file.lastIndexOf('/')) || code.file;
@@ -20,7 +23,10 @@ export function stepSpan(call: StepCall, startedAt: number, endedAt: number, out
 /** Names of the semantic conventions of OpenTelemetry for HTTP clients. */
 function httpAttributes({ kind, request }: StepCall, outcome: Outcome): JsonObject {
   if (kind !== 'http') return {};
-  const asked = { 'http.request.method': request['method'] ?? null, 'url.full': request['url'] ?? null };
+  const asked = {
+    'http.request.method': request['method'] ?? null,
+    'url.full': String(request['url'] ?? '').slice(0, MAX_URL),
+  };
   const value = outcome.ok ? outcome.value : null;
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return asked;
   return { ...asked, 'http.response.status_code': (value as JsonObject)['status'] ?? null };

@@ -17,6 +17,7 @@ import { Mailbox } from './mailbox.ts';
 const HOLD_MS = 5_000;
 /** How long an attempt that waits for other executions stays parked before it looks again, should it not be woken. */
 const TASK_POLL_MS = 30_000;
+const MAX_NAME = 256;
 /** How long a busy turn may go on after a cancellation. */
 const CANCEL_GRACE_MS = 50;
 
@@ -35,17 +36,29 @@ class Attempt {
   readonly #mail: Mailbox<{ path: string; outcome: Outcome; clock: number }>;
   readonly #outcomes: readonly JournalEntry[];
   readonly #memos: ReadonlyMap<string, JournalEntry>;
+  /** Aborts what is under way when the attempt is over, however it ended. */
+  readonly #over = new AbortController();
+  readonly #stop: AbortSignal;
   #cursor = 0;
   #idleSince: number | null = null;
 
   constructor(plan: AttemptPlan) {
     this.#plan = plan;
+    this.#stop = AbortSignal.any([plan.abort, this.#over.signal]);
     this.#mail = new Mailbox([plan.cancel, plan.abort]);
     this.#outcomes = plan.journal.filter((entry) => entry.kind !== 'custom');
     this.#memos = new Map(plan.journal.filter((entry) => entry.kind === 'custom').map((entry) => [entry.path, entry]));
   }
 
   async run(): Promise<AttemptResult> {
+    try {
+      return await this.#turns();
+    } finally {
+      this.#over.abort(new RatchetError('cancelled', 'the attempt is over'));
+    }
+  }
+
+  async #turns(): Promise<AttemptResult> {
     const { session, start, recorder, cancel } = this.#plan;
     let last = { turn: 0, clock: start.clock };
     let turn = await this.#guarded(session.start(start, (records) => recorder.telemetry(records)));
@@ -92,16 +105,18 @@ class Attempt {
   async #note(turn: Turn): Promise<void> {
     for (const call of turn.calls) {
       const argsHash = this.#plan.runtime.sha256(`${call.kind}\n${canonicalJson(call.request)}`);
-      this.#open.set(call.path, { ...call, argsHash, turn: turn.turn, startedAt: turn.clock });
+      const name = shortName(call.name);
+      this.#open.set(call.path, { ...call, name, argsHash, turn: turn.turn, startedAt: turn.clock });
     }
     for (const memo of turn.customs) await this.#noteMemo(turn, memo);
   }
 
   async #noteMemo(turn: Turn, memo: CustomOutcome): Promise<void> {
-    const { path, kind, name, request, outcome } = memo;
-    const argsHash = this.#plan.runtime.sha256(`${kind}\n${name}`);
+    const { path, kind, request, outcome } = memo;
+    const argsHash = this.#plan.runtime.sha256(`${kind}\n${memo.name}`);
+    const name = shortName(memo.name);
     const entry: JournalEntry = { path, kind, name, argsHash, request, outcome, turn: turn.turn, clock: turn.clock };
-    this.#tellStep(memo, memo.startedAt, turn.clock, outcome);
+    this.#tellStep({ ...memo, name }, memo.startedAt, turn.clock, outcome);
     const recorded = this.#memos.get(path);
     if (recorded === undefined) return this.#plan.recorder.stepCompleted(entry, memo.startedAt);
     if (
@@ -197,7 +212,7 @@ class Attempt {
     for (const call of this.#open.values()) {
       if (call.kind === 'sleep' || this.#flying.has(call.path)) continue;
       this.#flying.add(call.path);
-      void world.perform(call, this.#plan.abort).then(
+      void world.perform(call, this.#stop).then(
         (outcome) => this.#mail.put({ path: call.path, outcome, clock: this.#plan.runtime.now() }),
         (error: unknown) => this.#mail.fail(error),
       );
@@ -249,7 +264,7 @@ class Attempt {
 
   /**
    * Calls that nobody awaits when the task returns still go out, as its author meant them to. Their outcomes are recorded under
-   * a turn that never comes. Subtasks are started and not waited for.
+   * a turn that never comes. Subtasks are asked for and not waited for.
    */
   async #finishLeft({ turn, clock }: Turn): Promise<void> {
     const { then, abort, cancel, recorder } = this.#plan;
@@ -257,6 +272,8 @@ class Attempt {
     for (const done of this.#outcomes.slice(this.#cursor)) this.#open.delete(done.path);
     this.#launch(then.world);
     const isAwaited = ({ kind }: OpenCall): boolean => kind !== 'sleep' && kind !== 'task';
+    const subtasks = [...this.#open.values()].filter(({ kind }) => kind === 'task');
+    await Promise.all(subtasks.map(({ path }) => then.world.asked(path)));
     while (!cancel.aborted && [...this.#open.values()].some(isAwaited)) {
       abort.throwIfAborted();
       const arrival = this.#mail.peek(() => true);
@@ -344,4 +361,9 @@ function mismatch(expected: string, actual: string): RatchetError {
 
 function stalled(): RatchetError {
   return new RatchetError('task_stalled', 'the task awaits something that never settles: no step and no timer is left');
+}
+
+/** Names are for people; what was asked for in full stands in the request. */
+function shortName(name: string): string {
+  return name.length <= MAX_NAME ? name : `${name.slice(0, MAX_NAME)}…`;
 }

@@ -3,7 +3,8 @@
 import { idOf, type Position, type StoredEvent } from '../domain/event.ts';
 import { type ExecutionEvent, TERMINAL_EVENT_TYPES, type TerminalEvent } from '../domain/execution.ts';
 import { decode } from '../domain/history.ts';
-import type { EventStore } from '../ports/event-store.ts';
+import type { EventPage, EventStore } from '../ports/event-store.ts';
+import { keepFollowing } from './keep-following.ts';
 
 /** How an execution ended, and the position up to which a reader must be to see it. */
 export interface End {
@@ -22,6 +23,7 @@ interface Waiter {
 }
 
 const TERMINAL: ReadonlySet<string> = new Set(TERMINAL_EVENT_TYPES);
+const ENDS = { categories: ['execution'], types: TERMINAL_EVENT_TYPES } as const;
 
 export class Completions {
   readonly #store: EventStore;
@@ -66,15 +68,15 @@ export class Completions {
     if (last !== undefined) this.settle(idOf(stream), endOf(last));
   }
 
-  /** Follows the log from its head until `signal` aborts, so that ends in other processes are told here too. */
-  async follow(signal: AbortSignal): Promise<void> {
-    const filter = { categories: ['execution'] as const, types: TERMINAL_EVENT_TYPES };
-    for await (const page of this.#store.subscribe(await this.#store.head(), filter, signal)) {
+  /** Follows the log after `from` until `signal` aborts, so that ends in other processes are told here too. */
+  follow(from: Position, onTrouble: (error: unknown) => void, signal: AbortSignal): Promise<void> {
+    const onPage = (page: EventPage): void => {
       for (const event of page.events) {
         const executionId = idOf(event.stream);
         if (this.#waiters.has(executionId)) this.settle(executionId, endOf(event));
       }
-    }
+    };
+    return keepFollowing(this.#store, { from, filter: ENDS, onPage, onTrouble }, signal);
   }
 }
 

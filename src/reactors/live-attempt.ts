@@ -323,6 +323,8 @@ function isTasksFault(error: RatchetError): boolean {
     'invalid_entry_point',
     'sandbox_crashed',
     'task_stalled',
+    'payload_too_large',
+    'invalid_request',
   ];
   return blamed.includes(error.code) || /_limit_exceeded$|_too_large$|_timeout$|^sandbox_/.test(error.code);
 }

@@ -10,7 +10,7 @@ import type { Files } from '../ports/files.ts';
 import { type Outbound, OutboundError } from '../ports/outbound.ts';
 import type { Secrets } from '../ports/secrets.ts';
 import type { OpenCall, World } from './attempt-plan.ts';
-import type { Completions } from './completions.ts';
+import type { Awaited, Completions } from './completions.ts';
 import { httpRequest, httpValue } from './http-step.ts';
 import type { Recording } from './recording.ts';
 
@@ -36,14 +36,22 @@ export interface Served {
 
 /** The outside as one execution reaches it. */
 export function liveWorld(deps: WorldDeps, served: Served): World {
+  const requests = new Map<string, Promise<unknown>>();
   return {
+    asked: async (path) => {
+      await requests.get(path)?.catch(() => undefined);
+    },
     perform: async (call, signal) => {
       if (served.unknown.has(call.path) && !isIdempotent(call) && served.request.options.unknownSteps === 'fail') {
         return failed(unknownOutcome(call));
       }
       if (!isIdempotent(call) && !served.unknown.has(call.path)) await served.recording.stepStarted(call);
+      signal.throwIfAborted();
       try {
-        return { ok: true, value: await perform(deps, served, call, signal) };
+        if (call.kind !== 'task') return { ok: true, value: await perform(deps, served, call, signal) };
+        const subtask = askForSubtask(deps, served, call, signal);
+        requests.set(call.path, subtask);
+        return { ok: true, value: await outcomeOf(deps, await subtask) };
       } catch (error) {
         signal.throwIfAborted();
         return failed(taskError(error));
@@ -61,8 +69,6 @@ async function perform(deps: WorldDeps, served: Served, call: OpenCall, signal: 
   switch (call.kind) {
     case 'http':
       return http(deps, served, call, signal);
-    case 'task':
-      return subtask(deps, served, call, signal);
     case 'file': {
       const bytes = await deps.files.read(String(call.request['path']), deps.stepLimits.maxBodyBytes);
       return Buffer.from(bytes).toString(call.request['encoding'] === 'base64' ? 'base64' : 'utf8');
@@ -74,6 +80,7 @@ async function perform(deps: WorldDeps, served: Served, call: OpenCall, signal: 
         encoding: encoding === 'base64' ? 'base64' : 'hex',
       });
     }
+    case 'task':
     case 'sleep':
     case 'custom':
     case 'mcp':
@@ -100,7 +107,8 @@ async function http(deps: WorldDeps, served: Served, call: OpenCall, signal: Abo
   return httpValue(response, call.request, request, deps.secrets);
 }
 
-async function subtask(deps: WorldDeps, served: Served, call: OpenCall, signal: AbortSignal): Promise<Json> {
+/** Durably asked for when it resolves; the execution is the same however often a resumed parent asks. */
+async function askForSubtask(deps: WorldDeps, served: Served, call: OpenCall, signal: AbortSignal): Promise<Awaited> {
   const executionId = idempotencyKey(deps, served, call);
   const parsed = executeTaskInput.safeParse({
     task_id: call.request['task'],
@@ -132,6 +140,10 @@ async function subtask(deps: WorldDeps, served: Served, call: OpenCall, signal: 
     throw error;
   });
   if (!requested.created) await deps.completions.look(streamName('execution', executionId));
+  return ended;
+}
+
+async function outcomeOf(deps: WorldDeps, ended: Awaited): Promise<Json> {
   const { event: terminal } = await ended.promise;
   if (terminal.type === 'ExecutionCompleted') return deps.blobs.get(terminal.data.output);
   throw new SubtaskError(errorOf(terminal));

@@ -40,6 +40,7 @@ export class Recording implements Recorder {
   readonly #telemetry: StreamWriter;
   readonly #minLevel: number;
   #ordinal = 0;
+  #ended = false;
   #buffer: Fact[] = [];
   #timer: NodeJS.Timeout | null = null;
   #flushed: Promise<unknown> = Promise.resolve();
@@ -119,14 +120,20 @@ export class Recording implements Recorder {
     else if (this.#buffer.length > 0) this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS);
   }
 
-  /** Stores the last facts of the attempt, after all its telemetry. */
+  /** Stores the last fact of the attempt, after all its telemetry; nothing is recorded after it. */
   async end(fact: ExecutionEvent): Promise<string> {
+    const isBehind = this.#telemetry.isBusy;
     this.#flush();
-    const [position] = await Promise.all([this.#append(fact), this.#flushed]);
+    // The store keeps the order of two appends made at once; behind one under way, the order is ours to keep.
+    if (isBehind) await this.#flushed;
+    const last = this.#append(fact);
+    this.#ended = true;
+    const [position] = await Promise.all([last, this.#flushed]);
     return position;
   }
 
   #append(fact: ExecutionEvent): Promise<string> {
+    if (this.#ended) return Promise.reject(fenced(streamName('execution', this.#attempt.request.executionId)));
     return this.#journal.append([fact]);
   }
 

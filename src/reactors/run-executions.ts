@@ -16,6 +16,7 @@ import {
 } from '../domain/execution.ts';
 import { decode } from '../domain/history.ts';
 import { JOURNAL_VERSION } from '../domain/journal.ts';
+import type { TaskVersion } from '../domain/task.ts';
 import { timeOf } from '../domain/time.ts';
 import type { DispatchTable, Sessions } from '../ports/dispatch-table.ts';
 import type { Dispatcher, Reservation } from '../ports/dispatcher.ts';
@@ -30,6 +31,10 @@ import { PriorityQueue } from './priority-queue.ts';
 const ADMITTED_PER_PLACE = 16;
 /** Subtasks go before requests of the same priority, which are whole numbers: a parent holds what is waited for. */
 const BEFORE_EQUALS = 0.5;
+
+/** An own claim that runs nowhere is taken up again after this long: no append takes longer to answer. */
+const LOST_ANSWER_MS = 30_000;
+const MAX_BACKOFF_MS = 60_000;
 
 export interface RunnerOptions {
   /** Executions at once. */
@@ -57,10 +62,17 @@ export class ExecutionRunner implements Dispatcher {
   readonly #childEnded = new Set<string>();
   /** Own attempts that broke off without a recorded end, because the store failed; they are taken over from ourselves. */
   readonly #abandoned = new Set<string>();
+  /** Being claimed here: taken out of the queue, and not running yet. */
+  readonly #claiming = new Set<string>();
+  /** Running here, and asked to end. */
+  readonly #cancelAsked = new Set<string>();
+  /** How often in a row each one broke off or could not be claimed. */
+  readonly #troubles = new Map<string, number>();
   readonly #places: Places;
   /** Executions being claimed, waiting for a place, or in one. */
   #admitted = 0;
   #closing = false;
+  #aborting = false;
   #scanTimer: NodeJS.Timeout | null = null;
   #idle: (() => void)[] = [];
 
@@ -92,7 +104,7 @@ export class ExecutionRunner implements Dispatcher {
   }
 
   offer(executionId: string, priority: number, runAt: number): void {
-    if (this.#closing || this.#running.has(executionId)) return;
+    if (this.#closing || this.#isHere(executionId)) return;
     const delay = runAt - this.#deps.runtime.now();
     if (delay > 0) return this.#offerLater(executionId, priority, delay);
     this.#queue.push(executionId, priority);
@@ -108,9 +120,13 @@ export class ExecutionRunner implements Dispatcher {
     return this.#running.size;
   }
 
-  /** Asks a running execution to end; nothing when it does not run here. */
+  /** Asks an execution to end that runs here, or has just parked here. */
   cancel(executionId: string, reason: string | null): void {
-    this.#running.get(executionId)?.cancel(reason);
+    const running = this.#running.get(executionId);
+    if (running !== undefined) {
+      this.#cancelAsked.add(executionId);
+      running.cancel(reason);
+    } else if (this.#later.has(executionId)) this.offer(executionId, 0, 0);
   }
 
   /** Takes up what is due or was left behind, now and from then on. */
@@ -129,9 +145,12 @@ export class ExecutionRunner implements Dispatcher {
   }
 
   #abortAll(): void {
-    for (const running of this.#running.values()) {
-      running.abort(new RatchetError('shutting_down', 'the worker is shutting down'));
-    }
+    this.#aborting = true;
+    for (const running of this.#running.values()) running.abort(shuttingDown());
+  }
+
+  #isHere(executionId: string): boolean {
+    return this.#running.has(executionId) || this.#claiming.has(executionId);
   }
 
   #whenIdle(): Promise<void> {
@@ -158,8 +177,9 @@ export class ExecutionRunner implements Dispatcher {
       const { table, sessions, runtime } = this.#deps;
       const due = await table.due(runtime.now(), this.#options.capacity * 4);
       for (const { executionId, priority } of due) this.offer(executionId, priority, 0);
-      const alive = await sessions.alive();
-      const lost = await table.runningElsewhere(alive, this.#options.capacity * 4);
+      // Own ones too: a claim whose answer was lost runs nowhere, under a session that is alive.
+      const others = (await sessions.alive()).filter((session) => session !== sessions.own);
+      const lost = await table.runningElsewhere(others, this.#options.capacity * 4 + this.#running.size);
       for (const { executionId } of lost) this.offer(executionId, 0, 0);
     } catch (error) {
       this.#deps.onTrouble(error, null);
@@ -171,21 +191,24 @@ export class ExecutionRunner implements Dispatcher {
   #pump(): void {
     while (!this.#closing && this.#hasRoom() && this.#queue.size > 0) {
       const executionId = this.#queue.pop();
-      if (executionId === undefined || this.#running.has(executionId)) continue;
+      if (executionId === undefined || this.#isHere(executionId)) continue;
       this.#admitted += 1;
-      this.#claim(executionId).then(
-        (claimed) => (claimed === null ? this.#left() : this.#run(claimed)),
-        (error: unknown) => {
-          if (!isRatchetError(error, 'version_conflict')) this.#deps.onTrouble(error, executionId);
-          this.#left();
-        },
-      );
+      this.#claiming.add(executionId);
+      this.#claim(executionId)
+        .finally(() => this.#claiming.delete(executionId))
+        .then(
+          (claimed) => (claimed === null ? this.#left() : this.#run(claimed)),
+          (error: unknown) => {
+            if (!isRatchetError(error, 'version_conflict')) this.#troubled(executionId, error);
+            this.#left();
+          },
+        );
     }
   }
 
   /** One winner: the append is at the version that was read. */
   async #claim(executionId: string): Promise<Claimed | null> {
-    const { store, runtime, directory, sessions } = this.#deps;
+    const { store, runtime, sessions } = this.#deps;
     const stream = streamName('execution', executionId);
     const history = await store.readStream(stream);
     const state = history.reduce(
@@ -195,9 +218,9 @@ export class ExecutionRunner implements Dispatcher {
     if (state.status === 'none' || isFinished(state.status)) return null;
     const last = state.attempts.at(-1);
     const takeOverFrom = state.status === 'running' ? (last?.worker ?? null) : null;
-    if (takeOverFrom !== null && !this.#abandoned.has(executionId) && (await sessions.alive()).includes(takeOverFrom)) {
-      return null;
-    }
+    const startedAt = timeOf(history.findLast((event) => event.type === 'ExecutionStarted')?.occurredAt ?? '');
+    if (takeOverFrom !== null && !(await this.#mayTakeOver(executionId, takeOverFrom, startedAt))) return null;
+    const version = await this.#versionOf(state);
     const start = this.#nextStart(state);
     const now = runtime.now();
     const meta = {
@@ -220,14 +243,29 @@ export class ExecutionRunner implements Dispatcher {
         this.#deps.completions.settle(executionId, { event: after.end, position: appended.position });
       return null;
     }
-    const task = directory.find(state.request.task.id);
-    const version = task?.versions.find((candidate) => candidate.version === state.request.task.version);
-    if (version === undefined)
-      throw new RatchetError(
-        'task_not_found',
-        `version ${state.request.task.version} of ${state.request.task.name} is gone`,
-      );
     return { request: state.request, version, start, state: after, streamVersion: appended.version };
+  }
+
+  /** From a session that is gone; and from our own, when the attempt broke off, or was claimed by an append whose answer got lost. */
+  async #mayTakeOver(executionId: string, worker: string, startedAt: number): Promise<boolean> {
+    const { sessions, runtime } = this.#deps;
+    if (worker !== sessions.own) return !(await sessions.alive()).includes(worker);
+    return this.#abandoned.has(executionId) || runtime.now() - startedAt > LOST_ANSWER_MS;
+  }
+
+  /** A version that another process has just published may not have come here yet. */
+  async #versionOf({ request }: ExistingExecution): Promise<TaskVersion> {
+    const { directory, store } = this.#deps;
+    const { id, name, version } = request.task;
+    const find = () => directory.find(id)?.versions.find((candidate) => candidate.version === version);
+    const known = find();
+    if (known !== undefined) return known;
+    await directory.reach(await store.head());
+    const found = find();
+    if (found !== undefined) return found;
+    throw new RatchetError('task_not_found', `version ${version} of ${name} is gone`, {
+      details: { task: name, version },
+    });
   }
 
   #nextStart(state: ExistingExecution): AttemptStart {
@@ -263,13 +301,15 @@ export class ExecutionRunner implements Dispatcher {
     const place = this.#places.open(parent !== null, () => this.#left());
     const running = runLive(this.#deps, claimed, place);
     this.#running.set(executionId, running);
-    this.#childEnded.delete(executionId);
     this.#abandoned.delete(executionId);
+    if (this.#aborting) running.abort(shuttingDown());
     running.ended
       .then((end) => this.#afterEnd(claimed.request, end))
       .catch((error: unknown) => this.#afterTrouble(executionId, error))
       .finally(() => {
         this.#running.delete(executionId);
+        this.#childEnded.delete(executionId);
+        this.#cancelAsked.delete(executionId);
         place.leave();
         this.#tellIdle();
       });
@@ -277,20 +317,29 @@ export class ExecutionRunner implements Dispatcher {
 
   #afterEnd(request: ExecutionRequest, end: AttemptFact): void {
     const { executionId, options, parent } = request;
+    this.#troubles.delete(executionId);
     if (end.type !== 'ExecutionWaiting' && end.type !== 'AttemptFailed') {
       if (parent !== null) this.#childOf(parent.executionId);
       return;
     }
     const until = timeOf(end.type === 'AttemptFailed' ? end.data.retryAt : end.data.until);
-    const isDue = end.type === 'ExecutionWaiting' && end.data.reason === 'task' && this.#childEnded.has(executionId);
+    const isWoken = end.type === 'ExecutionWaiting' && end.data.reason === 'task' && this.#childEnded.has(executionId);
+    const isDue = isWoken || this.#cancelAsked.has(executionId);
     this.#offerLater(executionId, options.priority, isDue ? 1 : Math.max(1, until - this.#deps.runtime.now()));
   }
 
   #afterTrouble(executionId: string, error: unknown): void {
     if (isRatchetError(error, 'version_conflict') || isRatchetError(error, 'shutting_down')) return;
-    this.#deps.onTrouble(error, executionId);
     this.#abandoned.add(executionId);
-    this.#offerLater(executionId, 0, this.#options.scanMs);
+    this.#troubled(executionId, error);
+  }
+
+  /** Tried again ever more rarely, so that what can not be recorded does not run without end. */
+  #troubled(executionId: string, error: unknown): void {
+    this.#deps.onTrouble(error, executionId);
+    const times = this.#troubles.get(executionId) ?? 0;
+    this.#troubles.set(executionId, times + 1);
+    this.#offerLater(executionId, 0, Math.min(this.#options.scanMs * 2 ** times, MAX_BACKOFF_MS));
   }
 
   #childOf(parentId: string): void {
@@ -312,4 +361,8 @@ export class ExecutionRunner implements Dispatcher {
     if (this.#admitted > 0 || this.#running.size > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
+}
+
+function shuttingDown(): RatchetError {
+  return new RatchetError('shutting_down', 'the worker is shutting down');
 }

@@ -130,6 +130,7 @@ async function attempt(
 /** `runTask` runs the named task's own definition, under the same mocks. */
 function withSubtasks(deps: TestDeps, world: World, logs: { level: LogLevel; message: string }[]): World {
   return {
+    asked: (path) => world.asked(path),
     perform: async (call, signal) => {
       if (call.kind !== 'task') return world.perform(call, signal);
       const name = String(call.request['task']);
@@ -144,6 +145,7 @@ function withSubtasks(deps: TestDeps, world: World, logs: { level: LogLevel; mes
 
 function mockedWorld(mocks: readonly HttpMock[], unmatched: string[]): World {
   return {
+    asked: async () => undefined,
     perform: async (call) => {
       if (call.kind !== 'http') {
         unmatched.push(`a ${call.kind} step (${call.name}) was made while the test mocks the outside`);

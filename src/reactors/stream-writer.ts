@@ -44,6 +44,11 @@ export class StreamWriter {
     });
   }
 
+  /** True while facts wait or are being appended. */
+  get isBusy(): boolean {
+    return this.#draining;
+  }
+
   async #drain(): Promise<void> {
     this.#draining = true;
     while (this.#queue.length > 0) {
@@ -53,8 +58,11 @@ export class StreamWriter {
         const position = await this.#write(batch.flatMap((waiting) => waiting.facts));
         for (const waiting of batch) waiting.resolve(position);
       } catch (error) {
+        for (const waiting of batch) waiting.reject(error);
+        // What the store refuses for its content says nothing about what comes after it.
+        if (isRatchetError(error, 'payload_too_large') || isRatchetError(error, 'invalid_request')) continue;
         this.#broken = { error };
-        for (const waiting of [...batch, ...this.#queue]) waiting.reject(error);
+        for (const waiting of this.#queue) waiting.reject(error);
         this.#queue = [];
       }
     }

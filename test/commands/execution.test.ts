@@ -85,6 +85,15 @@ describe('claiming an execution', () => {
       .when({ ...claim, start: start({ attempt: 2 }), takeOverFrom: 'w1' })
       .thenTypes('ExecutionCancelled');
   });
+  it('cancels one that was asked to end while it parked, without waiting for its time', () => {
+    const waiting: ExecutionEvent = {
+      type: 'ExecutionWaiting',
+      data: { attempt: 1, reason: 'sleep', until: new Date(NOW + 3_600_000).toISOString() },
+    };
+    given(startAttempt, [requested, started, asked, waiting])
+      .when({ ...claim, start: start({ attempt: 2 }) })
+      .thenTypes('ExecutionCancelled');
+  });
   it('never starts a finished one', () => {
     given(startAttempt, [requested, started, completed])
       .when({ ...claim, start: start({ attempt: 2 }) })

@@ -1,5 +1,5 @@
-import { describe, it } from 'vitest';
-import { deleteTask, disableTask, enableTask, publishTask } from '../../commands/task.ts';
+import { describe, expect, it } from 'vitest';
+import { deleteTask, disableTask, enableTask, publishTask, taskName } from '../../commands/task.ts';
 import type { TaskEvent } from '../../src/domain/task.ts';
 import { DEFINITION } from '../support/facts.ts';
 import { given } from '../support/given.ts';
@@ -62,6 +62,18 @@ describe('publishing a task', () => {
       .when({ ...input, intent: 'update' })
       .thenFails('task_not_found');
   });
+});
+
+describe('the name of a task', () => {
+  it.each(['a', 'a-b_c.d', 'team/task', 'a/b/c', 'A1'])('can be %s', (name) => {
+    expect(taskName.safeParse(name).success).toBe(true);
+  });
+  it.each(['', '/a', 'a/', 'a//b', '-a', 'a b', 'ä', '../a', `${'a'.repeat(100)}!`, 'a'.repeat(129)])(
+    'can not be %s',
+    (name) => {
+      expect(taskName.safeParse(name).success).toBe(false);
+    },
+  );
 });
 
 describe('switching a task', () => {

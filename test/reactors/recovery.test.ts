@@ -1,0 +1,70 @@
+import { describe, expect, it, vi } from 'vitest';
+import { RatchetError } from '../../src/domain/errors.ts';
+import { openTestApp } from '../support/app.ts';
+
+const status = async (test: Awaited<ReturnType<typeof openTestApp>>, id: unknown) =>
+  (await test.call('get_execution_status', { execution_id: id })) as {
+    status: string;
+    attempt: number;
+    error: unknown;
+  };
+
+describe('an execution whose store can not be reached for a while', () => {
+  it('is taken up again by the same worker when the store answers, and ends', async () => {
+    await using test = await openTestApp();
+    await test.task('slow', 'async function main() { await sleep(50); return "done"; }');
+    const { execution_id } = await test.call('create_execution', { task_id: 'slow', input: {} });
+    await vi.waitFor(() => expect(test.app.store.head()).resolves.toBeTruthy());
+    const down = vi.spyOn(test.app.store, 'append').mockImplementation(async () => {
+      throw new RatchetError('store_unavailable', 'down');
+    });
+    await vi.waitFor(() => expect(down.mock.calls.length).toBeGreaterThan(2), { timeout: 10_000 });
+    down.mockRestore();
+    await vi.waitFor(async () => expect((await status(test, execution_id)).status).toBe('completed'), {
+      timeout: 10_000,
+    });
+    expect((await status(test, execution_id)).attempt).toBeGreaterThan(1);
+  });
+});
+
+describe('names of steps that are too long for an event', () => {
+  it('are cut, and the execution ends at its first attempt', async () => {
+    await using test = await openTestApp();
+    await test.task(
+      'long',
+      'async function main() { return step("n".repeat(2e6), async () => { await sleep(1); return 1; }); }',
+    );
+    const { status: ended, execution_id } = await test.run('long');
+    expect(ended).toBe('completed');
+    expect((await status(test, execution_id)).attempt).toBe(1);
+    expect(await test.call('replay_execution', { execution_id })).toMatchObject({ identical: true });
+  });
+});
+
+describe('a request under a key that is known', () => {
+  it('is answered as before, also when its task can not run any more', async () => {
+    await using test = await openTestApp();
+    await test.task('once', 'function main() { return 1; }');
+    const first = await test.run('once', {}, { idempotency_key: 'k' });
+    await test.call('disable_task', { task_id: 'once' });
+    expect(await test.run('once', {}, { idempotency_key: 'k' })).toMatchObject({
+      execution_id: first.execution_id,
+      output: 1,
+    });
+    await expect(test.run('once', { other: 1 }, { idempotency_key: 'k' })).rejects.toMatchObject({
+      code: 'idempotency_mismatch',
+    });
+    await expect(test.run('once')).rejects.toMatchObject({ code: 'task_disabled' });
+  });
+});
+
+describe('a subtask that nobody awaits', () => {
+  it('is durably asked for before its parent ends', async () => {
+    await using test = await openTestApp();
+    await test.task('child', 'function main() { return 1; }');
+    await test.task('parent', 'async function main() { runTask("child", {}); return "off"; }');
+    const { execution_id } = await test.run('parent');
+    const { executions } = await test.call('list_executions', { parent_id: execution_id as string });
+    expect(executions).toHaveLength(1);
+  });
+});
