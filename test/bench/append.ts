@@ -45,8 +45,8 @@ async function throughPort(inFlight: number, ms: number): Promise<number> {
   }
 }
 
-/** One event a stream, groups of as many as the port has in flight, each group one durable transaction. */
-function bare(group: number, ms: number): number {
+/** Events a second of a bare loop: one a stream, groups of as many as the port has in flight, each one durable transaction. */
+export function bareAppends(group: number, ms: number): number {
   using home = openHome();
   const db = openWriter(join(home.folder, 'log.db'));
   db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
@@ -82,11 +82,11 @@ function bare(group: number, ms: number): number {
 async function run({ seconds, rounds }: BenchSettings) {
   const ms = seconds * 1000;
   await throughPort(256, 1_000);
-  bare(256, 500);
+  bareAppends(256, 500);
   const lines: Line[] = [];
   for (const inFlight of [1, 256]) {
     const { port, raw } = await interleaved(rounds, {
-      raw: () => bare(inFlight, ms),
+      raw: () => bareAppends(inFlight, ms),
       port: () => throughPort(inFlight, ms),
     });
     const limits: Limit[] = inFlight === 256 ? [{ of: 'ratio', floor: 0.6, goal: 0.85 }] : [];

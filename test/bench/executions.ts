@@ -1,6 +1,7 @@
 /** Executions a second, with real sandbox and everything recorded, through the command port and over REST. */
 import { constants, createContext, Script } from 'node:vm';
 import { openHome } from '../support/server.ts';
+import { bareAppends } from './append.ts';
 import type { BenchSettings, Benchmark, Limit, Line, Outcome, Shares } from './benchmark.ts';
 import { type LoadProcess, startLoad } from './load.ts';
 import { closedLoop, type Spread, spread } from './measure.ts';
@@ -63,6 +64,7 @@ async function run(settings: BenchSettings): Promise<Outcome> {
     shares: [...port.shares, ...rest.shares],
     notes: [
       `${IN_FLIGHT} in flight, answered when completed; real processes with namespaces where there are some; log and read models in files`,
+      'yardstick: commits of one event in a bare loop between the rounds; a step waits for one, so steps can not be quicker than the disk',
       'baseline: fresh empty V8 contexts made one after the other in one thread, the machine’s own limit for one task process',
       'the load and the loopback API run in a process of their own on the same processors, and are in no share; at the command port the main thread also drives the load',
       'other: garbage collection, compilation and file threads of the server; context: the processes of the tasks',
@@ -102,9 +104,11 @@ async function measured({ seconds, rounds }: BenchSettings, way: Way): Promise<{
   for (const workload of WORKLOADS) await way.task(workload.task, workload.code);
   for (const workload of WORKLOADS) await way.rate(workload, WARM_UP_MS / WORKLOADS.length);
   const contexts: number[] = [];
+  const commits: number[] = [];
   const found = WORKLOADS.map((workload) => ({ workload, rates: [] as number[], stages: [] as Stages[] }));
   for (let round = 0; round < rounds; round += 1) {
     contexts.push(freshContexts(500));
+    commits.push(bareAppends(1, 500));
     for (const { workload, rates, stages } of found) {
       const meter = new ProcessorMeter(way.pid, way.except);
       const rate = await way.rate(workload, seconds * 1000);
@@ -117,6 +121,13 @@ async function measured({ seconds, rounds }: BenchSettings, way: Way): Promise<{
   const lines = found.map(({ workload, rates }): Line => {
     const limits = way.name === 'REST' ? workload.limits.rest : workload.limits.port;
     return { name: `${workload.name}, ${way.name}`, unit: '/s', value: spread(rates), baseline, limits };
+  });
+  lines.push({
+    name: `yardstick: bare durable commits, ${way.name}`,
+    unit: '/s',
+    value: spread(commits),
+    baseline: null,
+    limits: [],
   });
   const shares = found.map(({ workload, stages }): Shares => {
     const budgets = workload.task === 'no-op' ? NO_OP_BUDGETS : {};
