@@ -1,11 +1,11 @@
 /** The one place that joins ports to adapters: opens everything in order, and closes it in the opposite one. */
-import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ExecutionBounds } from '../commands/execute-task.ts';
 import { openEventStore } from '../infra/event-store/open.ts';
 import { openFiles } from '../infra/files.ts';
+import { makeFolder } from '../infra/folder.ts';
 import { openOutbound } from '../infra/outbound.ts';
 import { eventStoreBlobs } from '../infra/payload-blobs.ts';
 import { openSqliteReadStore } from '../infra/read-store/sqlite.ts';
@@ -103,13 +103,22 @@ export async function openApp(settings: AppSettings): Promise<App> {
     const sources = await startReactors(settings, parts, closers);
     return appOf(settings, parts, sources, closers);
   } catch (error) {
-    await closeAll(closers);
+    await closeAll(closers).catch((cause: unknown) => settings.logger.error({ err: cause }, 'error while closing'));
     throw error;
   }
 }
 
+/** Closes everything, whatever fails on the way. Fails with the first error after that. */
 async function closeAll(closers: Closers): Promise<void> {
-  for (const close of closers.splice(0).reverse()) await close();
+  const errors: unknown[] = [];
+  for (const close of closers.splice(0).reverse()) {
+    try {
+      await close();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw errors[0];
 }
 
 type Parts = Awaited<ReturnType<typeof openParts>>;
@@ -168,9 +177,12 @@ async function startReactors(settings: AppSettings, parts: Parts, closers: Close
   const stop = new AbortController();
   closers.push(() => stop.abort());
   await directory.load();
-  const following = [directory.follow(stop.signal), completions.follow(stop.signal)];
-  if (settings.runs) following.push(followCancels(store, (id, reason) => runner.cancel(id, reason), stop.signal));
-  for (const task of following) task.catch(onTrouble);
+  const head = await store.head();
+  const { signal } = stop;
+  const tell = (error: unknown): void => onTrouble(error);
+  void directory.follow(tell, signal);
+  void completions.follow(head, tell, signal);
+  if (settings.runs) void followCancels(store, head, (id, reason) => runner.cancel(id, reason), tell, signal);
 
   const statuses: SourceStatus[] = [];
   const synced = settings.sources.map((source) => {
@@ -178,7 +190,7 @@ async function startReactors(settings: AppSettings, parts: Parts, closers: Close
       statuses.splice(0, statuses.length, ...statuses.filter((known) => known.source !== status.source), status);
       report(settings.logger, status);
     };
-    return followSource(parts, folderSource(source), { watch: source.watch, onSync, onTrouble }, stop.signal);
+    return followSource(parts, folderSource(source), { watch: source.watch, onSync, onTrouble }, signal);
   });
   await Promise.all(synced);
 
@@ -270,17 +282,17 @@ function placeOf(settings: AppSettings): Place {
   if (scheme === 'memory' || path === ':memory:')
     return { readStoreFile: ':memory:', sessionFolder: null, isShared: false };
   const file = path.startsWith('//') ? path.slice(2) : path;
-  makeFolder(dirname(file));
+  makeDataFolder(dirname(file));
   return { readStoreFile: settings.readStoreFile ?? `${file}.read`, sessionFolder: `${file}.sessions`, isShared: true };
 }
 
-function makeFolder(folder: string): void {
+function makeDataFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
   } catch (cause) {
-    throw new RatchetError('store_unavailable', `Database connection failed: the folder ${folder} can not be made`, {
-      cause,
-    });
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+    const words = ['EACCES', 'EPERM', 'EROFS'].includes(code) ? 'Permission denied' : 'Database connection failed';
+    throw new RatchetError('store_unavailable', `${words}: the folder ${folder} can not be made`, { cause });
   }
 }
 

@@ -7,6 +7,6 @@ export interface TaskDirectory {
   find(nameOrId: string): ExistingTask | undefined;
   /** All tasks that are not deleted, by name. */
   all(): readonly ExistingTask[];
-  /** Resolves once every event up to `position` is in the answers of {@link find}. */
+  /** Resolves once every event up to `position` is in the answers of {@link find}. Fails with `timeout` or `shutting_down`. */
   reach(position: Position): Promise<void>;
 }
