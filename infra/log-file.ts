@@ -1,17 +1,8 @@
 /** A file of log lines that begins anew at its limit, never splits a line, and never takes the server down with it. */
-import {
-  closeSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-  type Stats,
-  writeSync,
-} from 'node:fs';
+import { closeSync, fstatSync, openSync, renameSync, rmSync, statSync, type Stats, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { RatchetError } from '../src/domain/errors.ts';
+import { makeFolder } from './folder.ts';
 
 export interface LogFileOptions {
   readonly path: string;
@@ -169,7 +160,7 @@ export class LogFile {
 }
 
 function open(path: string): number {
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   return openSync(path, 'a', 0o640);
 }
 

@@ -1,6 +1,7 @@
 /** Knows which worker sessions on this machine are alive: each holds a lock that the system frees when its process dies. */
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { RatchetError } from '../src/domain/errors.ts';
 import type { Sessions } from '../src/ports/dispatch-table.ts';
 import { holdLock } from './event-store/sqlite-lock.ts';
 
@@ -9,17 +10,27 @@ export interface OwnSession extends Sessions {
 }
 
 const SUFFIX = '.lock';
+/** A lock under this name is not yet held for sure, and nobody but its owner touches it. */
+const NEW_SUFFIX = '.new';
 
-/** Starts a session whose lock stands in `folder`, beside those of all other processes on the same database. */
+/**
+ * Starts a session whose lock stands in `folder`, beside those of all other processes on the same database.
+ * Fails with `store_unavailable` when the lock can not be taken.
+ */
 export function openLockedSession(folder: string, sessionId: string): OwnSession {
   mkdirSync(folder, { recursive: true });
-  const lock = holdLock(join(folder, `${sessionId}${SUFFIX}`));
+  const file = join(folder, `${sessionId}${SUFFIX}`);
+  const fresh = join(folder, `${sessionId}${NEW_SUFFIX}`);
+  const lock = holdLock(fresh);
+  if (lock === null) throw new RatchetError('store_unavailable', `the lock ${fresh} of a new session is held already`);
+  // The lock is on the file, not on its name: others see the name only once the lock is held.
+  renameSync(fresh, file);
   return {
     own: sessionId,
     alive: async () => [sessionId, ...others(folder, sessionId)],
     close: () => {
-      lock?.release();
-      remove(join(folder, `${sessionId}${SUFFIX}`));
+      remove(file);
+      lock.release();
     },
   };
 }
@@ -36,12 +47,12 @@ function others(folder: string, own: string): readonly string[] {
     .filter((session) => session !== own && isAlive(join(folder, `${session}${SUFFIX}`)));
 }
 
-/** Whoever can take the lock of a session has seen it dead. */
+/** Whoever can take the lock of a session has seen it dead; its file goes while the lock is held, and no session comes back. */
 function isAlive(file: string): boolean {
   const lock = holdLock(file);
   if (lock === null) return true;
-  lock.release();
   remove(file);
+  lock.release();
   return false;
 }
 

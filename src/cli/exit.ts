@@ -32,6 +32,12 @@ function fromSystem(error: unknown): RatchetError {
       `Port already in use: ${message.replace(/^.*EADDRINUSE: /, '')}. Stop the other program, or choose another port with --port`,
     );
   }
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+    return new RatchetError(
+      'unsupported',
+      `the address can not be bound: ${message}. Choose one of this machine with --host`,
+    );
+  }
   if (code === 'EACCES' || code === 'EPERM') return new RatchetError('unsupported', `Permission denied: ${message}`);
   return asRatchetError(error);
 }

@@ -1,7 +1,9 @@
 /** `ratchet replay`, `events` and `projections`: look at what is recorded, without a server. */
-import { eventFilter, shownEvent } from '../../queries/event.ts';
+import { z } from 'zod';
+import { eventFilter, eventFilterInput, shownEvent } from '../../queries/event.ts';
 import { type App, type AppSettings, openApp } from '../app.ts';
-import { type Category, START } from '../domain/event.ts';
+import { START } from '../domain/event.ts';
+import { parse } from '../interfaces/operation.ts';
 import type { ReplayResult } from '../domain/replay.ts';
 import { type ExitCode, UsageError } from './exit.ts';
 import { type Output, pretty, table } from './output.ts';
@@ -67,10 +69,8 @@ export async function showEvents(
   output: Output,
 ): Promise<ExitCode> {
   return withApp(settings, async ({ store }) => {
-    const filter = eventFilter({
-      category: options.category?.split(',') as Category[] | undefined,
-      type: options.type?.split(','),
-    });
+    const { category, type } = options;
+    const filter = eventFilter(parse(z.strictObject(eventFilterInput), { category, type }));
     const print = (event: Parameters<typeof shownEvent>[0]): void => {
       const shown = shownEvent(event);
       output.result(

@@ -1,6 +1,7 @@
 /** Writes an execution with everything a replay needs into a folder, and reads it back on any machine. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeFolder } from '../../infra/folder.ts';
 import { z } from 'zod';
 import { RatchetError } from '../domain/errors.ts';
 import { categoryOf, START, type StoredEvent, streamName } from '../domain/event.ts';
@@ -63,7 +64,7 @@ export async function recordingOf(store: EventStore, executionId: string): Promi
 
 /** @returns the file that was written. */
 export async function writeRecording(store: EventStore, executionId: string, folder: string): Promise<string> {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const file = join(folder, FILE);
   writeFileSync(file, `${JSON.stringify(await recordingOf(store, executionId), null, 1)}\n`);
   return file;

@@ -71,11 +71,21 @@ export async function runOnce(settings: AppSettings, options: RunOnceOptions, ou
 function inputOf({ inputJson, inputFile }: RunOnceOptions): Json {
   if (inputJson !== undefined && inputFile !== undefined)
     throw new UsageError('give --input-json or --input-file, not both');
-  const text = inputFile === undefined ? (inputJson ?? '{}') : readFileSync(inputFile === '-' ? 0 : inputFile, 'utf8');
+  const text = inputFile === undefined ? (inputJson ?? '{}') : readInput(inputFile);
   try {
     return JSON.parse(text);
   } catch (cause) {
     throw new UsageError(`the input is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`);
+  }
+}
+
+function readInput(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (cause) {
+    const isMissing = cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'EISDIR');
+    if (isMissing) throw new UsageError(`there is no file ${file}`);
+    throw cause;
   }
 }
 
