@@ -85,7 +85,9 @@ describe('cancellation', () => {
     else await until(app, executionId, 'StepCompleted');
     const took = await cancelled(executionId);
     process.stderr.write(`cancel ${what}: ${took.toFixed(1)} ms\n`);
-    if (isSeen) await replayed(app, executionId);
+    const [end] = await dataOf(app, executionId, 'ExecutionCancelled');
+    // On a loaded machine a task may come too late to be let end by itself; its end is then not in the journal.
+    if (isSeen && end?.turn !== null) await replayed(app, executionId);
   });
 
   test('ends what waits for its time, or for its next attempt, for good', async () => {
