@@ -25,6 +25,7 @@ export function openLockedSession(folder: string, sessionId: string): OwnSession
   if (lock === null) throw new RatchetError('store_unavailable', `the lock ${fresh} of a new session is held already`);
   // The lock is on the file, not on its name: others see the name only once the lock is held.
   renameSync(fresh, file);
+  remove(fresh);
   return {
     own: sessionId,
     alive: async () => [sessionId, ...others(folder, sessionId)],
