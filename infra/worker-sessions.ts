@@ -25,12 +25,11 @@ export function openLockedSession(folder: string, sessionId: string): OwnSession
   if (lock === null) throw new RatchetError('store_unavailable', `the lock ${fresh} of a new session is held already`);
   // The lock is on the file, not on its name: others see the name only once the lock is held.
   renameSync(fresh, file);
-  remove(fresh);
   return {
     own: sessionId,
     alive: async () => [sessionId, ...others(folder, sessionId)],
     close: () => {
-      remove(file);
+      rmSync(file, { force: true });
       lock.release();
     },
   };
@@ -52,11 +51,7 @@ function others(folder: string, own: string): readonly string[] {
 function isAlive(file: string): boolean {
   const lock = holdLock(file);
   if (lock === null) return true;
-  remove(file);
+  rmSync(file, { force: true });
   lock.release();
   return false;
-}
-
-function remove(file: string): void {
-  for (const name of [file, `${file}-journal`]) rmSync(name, { force: true });
 }

@@ -17,8 +17,8 @@ export function holdLock(path: string): HeldLock | null {
   let db: DatabaseSync | null = null;
   try {
     db = new DatabaseSync(path, { timeout: 0 });
-    // The transaction writes nothing, so there is nothing to make durable.
-    db.exec('PRAGMA synchronous = OFF');
+    // The transaction writes nothing, so there is nothing to make durable, and no journal to lay beside the file.
+    db.exec('PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY');
     db.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     db?.close();

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { holdLock } from '../../../infra/event-store/sqlite-lock.ts';
 import { type TemporaryFolder, temporaryFolder } from '../../support/store-files.ts';
@@ -52,4 +54,17 @@ test('a lock of another process is seen, and free when that process is killed', 
 
 test('a place that can not hold a lock is an error, not a lock held by others', () => {
   expect(() => holdLock(folder.file('none/lock'))).toThrow(/^Database connection failed/);
+});
+
+test('a held lock has one file, so that it can be renamed while it is held', () => {
+  const place = folder.file('locks');
+  mkdirSync(place);
+  const lock = holdLock(join(place, 'first'));
+  expect(readdirSync(place)).toEqual(['first']);
+  renameSync(join(place, 'first'), join(place, 'second'));
+  expect(holdLock(join(place, 'second'))).toBeNull();
+  lock?.release();
+  const next = holdLock(join(place, 'second'));
+  expect(next).not.toBeNull();
+  next?.release();
 });
