@@ -1,6 +1,6 @@
 /** Carries out a command: authorise, load, fold, decide, append at the version that was read; again on a conflict. */
 import { authorize } from '../src/domain/access.ts';
-import { isRatchetError } from '../src/domain/errors.ts';
+import { isRatchetError, RatchetError } from '../src/domain/errors.ts';
 import type { Fact, NewEvent, Position, StoredEvent } from '../src/domain/event.ts';
 import { START } from '../src/domain/event.ts';
 import { decode, encode, type KnownEvent, schemaVersionOf } from '../src/domain/history.ts';
@@ -27,7 +27,10 @@ export interface Deps {
 /** A conflict means somebody else changed the stream in between; more than this many in a row is told to the caller. */
 const MAX_TRIES = 8;
 
-/** Carries out `command`. Fails as its decision does, or with `permission_denied`, `version_conflict`, or an error of the store. */
+/**
+ * Carries out `command`; one that was carried out before is answered as it is now. Fails as its decision does, or with
+ * `permission_denied`, `version_conflict`, `idempotency_mismatch` for another request under the same id, or an error of the store.
+ */
 export async function handle<Input, State, Event extends Fact & KnownEvent>(
   deps: Deps,
   command: Command<Input, State, Event>,
@@ -39,11 +42,12 @@ export async function handle<Input, State, Event extends Fact & KnownEvent>(
   for (let tries = 1; ; tries += 1) {
     const history = await deps.store.readStream(stream);
     const before = fold(command, history);
-    if (history.some((event) => event.commandId === meta.commandId)) return answer(before, history, false);
+    if (history.some((event) => isRepeated(event, meta.commandId))) return answer(before, history, false);
     const facts = command.decide(before, input, meta);
     if (facts.length === 0) return answer(before, history, false);
     try {
       const appended = await deps.store.append(stream, expectedAfter(history), envelopes(deps.runtime, facts, meta));
+      await checkOwn(deps, stream, appended.version, meta.commandId);
       return { ...appended, state: facts.reduce(command.evolution.evolve, before), changed: true };
     } catch (error) {
       if (!isRatchetError(error, 'version_conflict') || tries >= MAX_TRIES) throw error;
@@ -70,6 +74,36 @@ export async function handleNew<Input, State, Event extends Fact & KnownEvent>(
     if (isRatchetError(error, 'version_conflict')) return null;
     throw error;
   }
+}
+
+const KEYED = /^([0-9a-f-]{36})\.([0-9a-f]{16})$/;
+
+/** @returns the id of a command that a client can repeat: what its key stands for, and what was asked under it. */
+export function keyedCommandId(id: string, requestHash: string): string {
+  return `${id}.${requestHash.slice(0, 16)}`;
+}
+
+/** The id without what was asked; null hash where a command can not be repeated with another request. */
+function partsOf(commandId: string): { readonly id: string; readonly hash: string | null } {
+  const [, id, hash] = KEYED.exec(commandId) ?? [];
+  return id === undefined || hash === undefined ? { id: commandId, hash: null } : { id, hash };
+}
+
+/** @returns whether the command stored this event. Fails with `idempotency_mismatch` when another request did under its id. */
+function isRepeated(stored: StoredEvent, commandId: string): boolean {
+  if (stored.commandId === commandId) return true;
+  const known = partsOf(stored.commandId);
+  const asked = partsOf(commandId);
+  if (known.id !== asked.id) return false;
+  if (known.hash === null || asked.hash === null) return true;
+  throw new RatchetError('idempotency_mismatch', 'this idempotency key was used for a different request');
+}
+
+/** Two requests under one key at the same moment have the same event ids: the store then answers the later with the earlier. */
+async function checkOwn(deps: Deps, stream: string, version: number, commandId: string): Promise<void> {
+  if (partsOf(commandId).hash === null) return;
+  const events = await deps.store.readStream(stream, { from: version, limit: 1 });
+  for (const event of events) isRepeated(event, commandId);
 }
 
 function fold<Input, State, Event extends Fact & KnownEvent>(
@@ -116,11 +150,12 @@ export function envelopes(
 const TIME_ORDERED = /([0-9a-f]{8}-[0-9a-f]{4})-7[0-9a-f]{3}-/;
 
 /**
- * A UUIDv8 that is a function of (commandId, index). Where the command id holds a UUIDv7, its time leads the event id too:
+ * A UUIDv8 that is a function of (commandId, index), whatever was asked: two requests can not both be stored under one key.
+ * Where the command id holds a UUIDv7, its time leads the event id too:
  * a log inserts ids that grow several times faster than random ones.
  */
 export function eventIdOf(runtime: Runtime, commandId: string, index: number): string {
-  const id = runtime.uuidOf(`${commandId}:${index}`);
+  const id = runtime.uuidOf(`${partsOf(commandId).id}:${index}`);
   const [, time] = TIME_ORDERED.exec(commandId) ?? [];
   return time === undefined ? id : `${time}${id.slice(time.length)}`;
 }

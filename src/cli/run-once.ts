@@ -54,7 +54,7 @@ export async function runOnce(settings: AppSettings, options: RunOnceOptions, ou
         app.core.publish,
         definition,
         { intent: 'sync', enabled: true, baseVersion: null, source: 'cli' },
-        metaOf(app.core, CALLER, 'publish'),
+        metaOf(app.core, CALLER, 'publish', definition.name),
       );
     }
     const answer = await execute(app, main.name, input, output);

@@ -2,12 +2,14 @@
 import type { z } from 'zod';
 import type { CommandMeta } from '../../commands/command.ts';
 import type { ExecuteDeps } from '../../commands/execute-task.ts';
+import { keyedCommandId } from '../../commands/handle.ts';
 import type { PublishDeps } from '../../commands/publish-task.ts';
 import type { Query, QueryDeps } from '../../queries/query.ts';
 import { authorize, type Permission, type Principal } from '../domain/access.ts';
 import { isRatchetError, RatchetError } from '../domain/errors.ts';
 import { type Position, START } from '../domain/event.ts';
 import type { ExecutionSource, TerminalEvent } from '../domain/execution.ts';
+import { canonicalJson } from '../domain/journal.ts';
 import type { ReplayResult } from '../domain/replay.ts';
 import type { ProjectionProgress } from '../ports/read-store.ts';
 
@@ -117,11 +119,19 @@ export function command<Input>(definition: Omit<Definition<Input>, 'kind'>): Ope
   return operation({ ...definition, kind: 'command' });
 }
 
-/** @returns the metadata of a command that `caller` sends now; it is the root of what follows from it. */
-export function metaOf(core: Core, caller: Caller, operation: string): CommandMeta {
+/**
+ * @returns the metadata of a command that `caller` sends now; it is the root of what follows from it. Under a key of the
+ * client its id is a function of (operation, principal, key) and of `input`, so that another input under it is noticed.
+ */
+export function metaOf(core: Core, caller: Caller, operation: string, input: unknown): CommandMeta {
   const { runtime } = core.execute;
   const { principal, idempotencyKey, traceparent } = caller;
-  const commandId =
-    idempotencyKey === null ? runtime.newId() : runtime.uuidOf(`${operation}\n${principal.id}\n${idempotencyKey}`);
-  return { principal, commandId, correlationId: commandId, causationId: null, traceparent, now: runtime.now() };
+  const common = { principal, causationId: null, traceparent, now: runtime.now() };
+  if (idempotencyKey === null) {
+    const id = runtime.newId();
+    return { ...common, commandId: id, correlationId: id };
+  }
+  const id = runtime.uuidOf(`${operation}\n${principal.id}\n${idempotencyKey}`);
+  const requestHash = runtime.sha256(canonicalJson(JSON.parse(JSON.stringify(input))));
+  return { ...common, commandId: keyedCommandId(id, requestHash), correlationId: id };
 }

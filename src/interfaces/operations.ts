@@ -32,7 +32,7 @@ async function request(core: Core, input: z.infer<typeof executeTaskInput>, call
   const keyed = key === undefined ? input : { ...input, idempotency_key: key };
   const origin = { source: caller.source, parent: null, executionId: null };
   // Left open: the execution itself is the root of all that it causes.
-  const meta = { ...metaOf(core, { ...caller, idempotencyKey: null }, 'execute_task'), correlationId: '' };
+  const meta = { ...metaOf(core, { ...caller, idempotencyKey: null }, 'execute_task', input), correlationId: '' };
   return executeTask(core.execute, keyed, origin, meta);
 }
 
@@ -102,7 +102,7 @@ function switching(definition: typeof enableTask, description: string): Operatio
           details: { task: input.task_id },
         });
       const given = { taskId: task.taskId, reason: input.reason ?? null };
-      const handled = await handle(core.execute, definition, given, metaOf(core, caller, definition.name));
+      const handled = await handle(core.execute, definition, given, metaOf(core, caller, definition.name, input));
       await core.execute.directory.reach(handled.position);
       return toldTask(handled);
     },
@@ -139,7 +139,7 @@ export const OPERATIONS: readonly Operation[] = [
     input: executionId.extend({ reason }),
     run: async (core, input, caller) => {
       const given = { executionId: input.execution_id, reason: input.reason ?? null };
-      const meta = { ...metaOf(core, caller, 'cancel_execution'), correlationId: input.execution_id };
+      const meta = { ...metaOf(core, caller, 'cancel_execution', input), correlationId: input.execution_id };
       const handled = await handle(core.execute, cancelExecution, given, meta);
       const { status } = handled.state;
       const shown = status === 'running' ? 'cancelling' : status;
@@ -181,7 +181,12 @@ export const OPERATIONS: readonly Operation[] = [
     run: async (core, input, caller) => {
       const publication = { intent: 'create', enabled: input.enabled, baseVersion: null, source: null } as const;
       return toldTask(
-        await publishDefinition(core.publish, definitionOf(input), publication, metaOf(core, caller, 'create_task')),
+        await publishDefinition(
+          core.publish,
+          definitionOf(input),
+          publication,
+          metaOf(core, caller, 'create_task', input),
+        ),
       );
     },
   }),
@@ -199,7 +204,7 @@ export const OPERATIONS: readonly Operation[] = [
         source: null,
       } as const;
       return toldTask(
-        await publishDefinition(core.publish, definition, publication, metaOf(core, caller, 'edit_task')),
+        await publishDefinition(core.publish, definition, publication, metaOf(core, caller, 'edit_task', input)),
       );
     },
   }),
