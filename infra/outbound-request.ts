@@ -34,10 +34,16 @@ export function isRedirect(status: number): boolean {
 /**
  * The hop that a redirect asks for (RFC 9110 §15.4, and the fetch standard where that leaves a choice).
  *
- * @param credentialHeaders names that are dropped, like `authorization` and `cookie`, when the origin changes
- * Fails with `refused` when it leads from https to http or to what {@link firstHop} refuses.
+ * @param kept the request's headers and body that may not leave its origin
+ * Fails with `refused` when it leads from https to http, would carry a secret body to another origin, or leads to what
+ * {@link firstHop} refuses.
  */
-export function nextHop(hop: Hop, status: number, location: string, credentialHeaders: readonly string[]): Hop {
+export function nextHop(
+  hop: Hop,
+  status: number,
+  location: string,
+  kept: Pick<OutboundRequest, 'credentialHeaders' | 'bodyHoldsSecrets'>,
+): Hop {
   const { url, authorization } = withoutCredentials(parseUrl(location, hop.url));
   if (hop.url.protocol === 'https:' && url.protocol === 'http:') {
     throw new OutboundError('refused', `${hop.url.host} redirects from https to http (${url.host})`);
@@ -46,7 +52,12 @@ export function nextHop(hop: Hop, status: number, location: string, credentialHe
   const dropsBody =
     (status === 303 && hop.method !== 'HEAD' && hop.method !== 'GET') || (status <= 302 && hop.method === 'POST');
   const dropped = new Set<string>(dropsBody ? BODY_HEADERS : []);
-  if (url.origin !== hop.url.origin) for (const name of [...CREDENTIALS, ...credentialHeaders]) dropped.add(name);
+  if (url.origin !== hop.url.origin) {
+    if (kept.bodyHoldsSecrets && hop.body !== null && !dropsBody) {
+      throw new OutboundError('refused', `${hop.url.host} redirects a body that holds secrets to ${url.host}`);
+    }
+    for (const name of [...CREDENTIALS, ...kept.credentialHeaders]) dropped.add(name);
+  }
   const headers = hop.headers.filter(([name]) => !dropped.has(name.toLowerCase()));
   if (authorization !== null && !has(headers, 'authorization')) headers.push(['authorization', authorization]);
   return { method: dropsBody ? 'GET' : hop.method, url, headers, body: dropsBody ? null : hop.body };

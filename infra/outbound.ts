@@ -126,7 +126,7 @@ async function follow(agent: Agent, request: OutboundRequest, signal: AbortSigna
     if (redirects === MAX_REDIRECTS) {
       throw new OutboundError('network', `more than ${MAX_REDIRECTS} redirects, the last from ${hop.url.host}`);
     }
-    hop = nextHop(hop, response.statusCode, target, request.credentialHeaders);
+    hop = nextHop(hop, response.statusCode, target, request);
   }
 }
 

@@ -12,6 +12,8 @@ export interface OutboundRequest {
   readonly redirect: 'follow' | 'manual' | 'error';
   /** Lower-case names of headers that carry secrets; dropped, like `authorization` and `cookie`, on a redirect to another origin. */
   readonly credentialHeaders: readonly string[];
+  /** The body may go to the origin it was written for, and no further: a redirect that would carry it elsewhere is refused. */
+  readonly bodyHoldsSecrets: boolean;
 }
 
 export interface OutboundResponse {

@@ -1,11 +1,15 @@
 /** An `http` step between its recorded form and the wire: placeholders become secrets going out, secrets placeholders coming back. */
+import { RatchetError } from '../domain/errors.ts';
 import type { Json, JsonObject } from '../domain/event.ts';
 import type { OutboundRequest, OutboundResponse } from '../ports/outbound.ts';
 import type { Secrets } from '../ports/secrets.ts';
 
 type Header = readonly [string, string];
 
-/** @returns the request to send for a recorded one, with `added` headers that the journal does not show. */
+/**
+ * @returns the request to send for a recorded one, with `added` headers that the journal does not show.
+ * Fails with `secret_unavailable`, or `invalid_request` when a secret's letters would lead the URL to another host.
+ */
 export function httpRequest(
   recorded: JsonObject,
   added: readonly Header[],
@@ -24,16 +28,25 @@ export function httpRequest(
   const own = new Set(headers.map(([name]) => name.toLowerCase()));
   const timeout = recorded['timeoutMs'];
   const redirect = recorded['redirect'];
+  const body = bodyOf(recorded, reveal);
   return {
     method: String(recorded['method'] ?? 'GET'),
-    url: reveal(url),
+    url: revealedUrl(url, reveal),
     headers: [...headers, ...added.filter(([name]) => !own.has(name))],
-    body: bodyOf(recorded, reveal),
+    body: body.bytes,
     timeoutMs: typeof timeout === 'number' ? Math.min(timeout, limits.httpTimeoutMs) : limits.httpTimeoutMs,
     maxBodyBytes: limits.maxBodyBytes,
     redirect: redirect === 'manual' || redirect === 'error' ? redirect : 'follow',
     credentialHeaders,
+    bodyHoldsSecrets: body.holdsSecrets,
   };
+}
+
+/** A slash in a password ends the host: the rest of the secret would then be asked of a name server. */
+function revealedUrl(recorded: string, reveal: (text: string) => string): string {
+  const url = reveal(recorded);
+  if (url === recorded || URL.parse(url)?.origin === URL.parse(recorded)?.origin) return url;
+  throw new RatchetError('invalid_request', 'a secret changes where the URL leads: write it percent-encoded there');
 }
 
 function headerList(value: Json | undefined): readonly Header[] {
@@ -50,11 +63,15 @@ function revealAuthorization(value: string, reveal: (text: string) => string): s
   return shown === decoded ? value : `${scheme} ${Buffer.from(shown).toString('base64')}`;
 }
 
-function bodyOf(recorded: JsonObject, reveal: (text: string) => string): Uint8Array | null {
+function bodyOf(
+  recorded: JsonObject,
+  reveal: (text: string) => string,
+): { readonly bytes: Uint8Array | null; readonly holdsSecrets: boolean } {
   const body = recorded['body'];
-  if (typeof body !== 'string') return null;
-  if (recorded['bodyEncoding'] === 'base64') return Buffer.from(body, 'base64');
-  return Buffer.from(reveal(body), 'utf8');
+  if (typeof body !== 'string') return { bytes: null, holdsSecrets: false };
+  if (recorded['bodyEncoding'] === 'base64') return { bytes: Buffer.from(body, 'base64'), holdsSecrets: false };
+  const shown = reveal(body);
+  return { bytes: Buffer.from(shown, 'utf8'), holdsSecrets: shown !== body };
 }
 
 /**
@@ -69,18 +86,28 @@ export function httpValue(
   secrets: Secrets,
 ): Json {
   const encoded = basicCredentials(recorded, sent);
-  const redact = (text: string): string =>
-    secrets.redact(encoded.reduce((clean, [shown, hidden]) => clean.replaceAll(shown, hidden), text));
+  const hide = (text: string): string =>
+    encoded.reduce((clean, [shown, hidden]) => clean.replaceAll(shown, () => hidden), text);
+  const redact = (text: string): string => secrets.redact(hide(text));
   const text = utf8(response.body);
+  const url = String(recorded['url']);
   return {
     status: response.status,
-    statusText: response.statusText,
+    statusText: redact(response.statusText),
     headers: response.headers.map(([name, value]) => [name, redact(value)]),
-    body: text === null ? Buffer.from(response.body).toString('base64') : redact(text),
+    body: text === null ? redactedBytes(response.body, hide, secrets).toString('base64') : redact(text),
     bodyEncoding: text === null ? 'base64' : 'utf8',
-    url: redact(response.url),
+    // What was asked needs no search for secrets: it is known where they stood.
+    url: response.redirected || sent.url === url ? redact(response.url) : url,
     redirected: response.redirected,
   };
+}
+
+function redactedBytes(body: Uint8Array, hide: (text: string) => string, secrets: Secrets): Buffer {
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  const text = bytes.toString('latin1');
+  const hidden = hide(text);
+  return Buffer.from(secrets.redactBytes(hidden === text ? bytes : Buffer.from(hidden, 'latin1')));
 }
 
 /** A secret inside Base64 has no form of its own that could be searched for: what was sent is what a server may echo. */

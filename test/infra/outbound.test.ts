@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import { type AddressInfo, createServer as createTcpServer, type LookupFunction } from 'node:net';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
-import { openOutbound, type OutboundOptions } from '../../infra/outbound.ts';
+import { type OutboundOptions, openOutbound } from '../../infra/outbound.ts';
 import type { Outbound, OutboundRequest, OutboundResponse } from '../../src/ports/outbound.ts';
 import { startHttpApi } from '../support/http-api.ts';
 
@@ -48,6 +48,7 @@ const request = (url: string, more: Partial<OutboundRequest> = {}): OutboundRequ
   maxBodyBytes: 1024 * 1024,
   redirect: 'follow',
   credentialHeaders: [],
+  bodyHoldsSecrets: false,
   ...more,
 });
 
@@ -325,6 +326,36 @@ describe('redirects', () => {
     const cross = echoed(await send(outbound(), `${url}/redirect?to=${encodeURIComponent(other)}`, more));
     expect(cross.headers).toMatchObject({ 'x-plain': 'p' });
     for (const name of ['authorization', 'cookie', 'x-api-key']) expect(cross.headers[name]).toBeUndefined();
+  });
+
+  it.each([307, 308])('after %i a body that holds secrets stays on its origin', async (status) => {
+    const { url } = await api();
+    let reached = 0;
+    const other = await serve((_, response) => {
+      reached += 1;
+      response.end();
+    });
+    const more = { method: 'POST', body: bytes('key=s3cret'), bodyHoldsSecrets: true };
+    const to = (target: string): string => `${url}/redirect?status=${status}&to=${encodeURIComponent(target)}`;
+    expect(echoed(await send(outbound(), to('/echo'), more)).body).toBe('key=s3cret');
+    const refusal = await send(outbound(), to(`${other}/?k=s3cret`), more).catch((error: unknown) => error);
+    expect(refusal).toMatchObject({ name: 'OutboundError', failure: 'refused' });
+    expect(String(refusal)).not.toContain('s3cret');
+    expect(reached).toBe(0);
+  });
+
+  it('a redirect that drops the body may leave the origin, and tells the next one nothing of the URL before', async () => {
+    const { url } = await api();
+    const other = await serve(answersEcho);
+    const response = await send(outbound(), `${url}/redirect?to=${encodeURIComponent(other)}&key=s3cret`, {
+      method: 'POST',
+      body: bytes('s3cret'),
+      bodyHoldsSecrets: true,
+      headers: [['referer', `${url}/?key=s3cret`]],
+      credentialHeaders: ['referer'],
+    });
+    expect(echoed(response)).toMatchObject({ method: 'GET', body: '' });
+    expect(Buffer.from(response.body).toString()).not.toContain('s3cret');
   });
 
   it('follows ten and no more', async () => {
