@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -316,6 +316,19 @@ describe('trouble at the start', () => {
   });
 });
 
+describe('a command alone', () => {
+  it('makes the database that it needs, without a server', async () => {
+    using place = openHome();
+    const finished = await ratchet(place, ['projections', 'status']);
+    expect(finished).toMatchObject({ code: 0, stderr: '' });
+    const { projections } = finished.json() as { projections: readonly unknown[] };
+    expect(projections.length).toBeGreaterThan(0);
+    const file = join(place.folder, 'data', 'ratchet.db');
+    expect(readFileSync(file).subarray(0, 15).toString()).toBe('SQLite format 3');
+    expect(await ratchet(place, ['events', 'show'])).toMatchObject({ code: 0, stdout: '' });
+  });
+});
+
 describe('serve', () => {
   it('takes DATABASE_URL before the file, and a flag for the port before both', async () => {
     using place = openHome();
@@ -333,6 +346,21 @@ describe('serve', () => {
     place.file('below/conf.yaml', 'database:\n  url: "sqlite:../beside/log.db"\n');
     expect((await ratchet(place, ['projections', 'status', '--config', 'below/conf.yaml'])).code).toBe(0);
     expect(readFileSync(join(place.folder, 'beside/log.db')).length).toBeGreaterThan(0);
+  });
+
+  it('reads its configuration at the start, and a changed one at the next', async () => {
+    using place = openHome();
+    {
+      await using server = await startServerProcess(place, { more: 'rest:\n  prefix: /one\n' });
+      const config = join(place.folder, 'config.yaml');
+      writeFileSync(config, readFileSync(config, 'utf8').replace('/one', '/two'));
+      expect((await call(server.url, 'GET', '/one/tasks')).status).toBe(200);
+      expect((await call(server.url, 'GET', '/two/tasks')).status).toBe(404);
+      expect(await server.stop()).toBe(0);
+    }
+    await using server = await startServerProcess(place, { more: 'rest:\n  prefix: /two\n' });
+    expect((await call(server.url, 'GET', '/two/tasks')).status).toBe(200);
+    expect((await call(server.url, 'GET', '/one/tasks')).status).toBe(404);
   });
 
   it('gives what runs a moment when it is asked to end, and ends with 0', async () => {
