@@ -1,5 +1,4 @@
 /** Follows the log through errors of the store, so that one failed read does not make a process deaf for the rest of its life. */
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Position } from '../domain/event.ts';
 import type { EventFilter, EventPage, EventStore } from '../ports/event-store.ts';
 
@@ -39,7 +38,20 @@ export async function keepFollowing(
       if (signal.aborted) return;
       onTrouble(error);
     }
-    await pause(pauseMs, undefined, { signal }).catch(() => undefined);
+    await pause(pauseMs, signal);
     pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
   }
+}
+
+/** Waits, at most until `signal` aborts. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end, { once: true });
+  });
 }
