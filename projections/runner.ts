@@ -85,7 +85,18 @@ export class ProjectionRunner {
     this.#tell();
   }
 
-  /** Applies new events until `signal` aborts. */
+  /** After a failed run: puts each projection where its stored checkpoint stands, which is where its rows are. */
+  async resume(): Promise<void> {
+    await this.#exclusive(async () => {
+      const stored = new Map((await this.#rows.checkpoints()).map((checkpoint) => [checkpoint.name, checkpoint]));
+      for (const kept of this.#kept) {
+        const position = stored.get(kept.projection.name)?.position;
+        if (position !== undefined) Object.assign(kept, { position, checkpoint: position });
+      }
+    });
+  }
+
+  /** Applies new events until `signal` aborts. Fails with an error of either store; {@link resume} then comes before the next run. */
   async run(signal: AbortSignal): Promise<void> {
     const types = [...new Set(this.#kept.flatMap((kept) => kept.projection.types))];
     for await (const page of this.#events.subscribe(this.#start(), { types }, signal)) {

@@ -5,8 +5,15 @@ import { openSqliteReadStore } from '../infra/read-store/sqlite.ts';
 import { PROJECTIONS } from '../projections/index.ts';
 import type { ReadModels } from '../projections/read-models.ts';
 import { ProjectionRunner } from '../projections/runner.ts';
-import { asRatchetError, type ErrorCode, RatchetError } from './domain/errors.ts';
-import { type FromProjector, type ProjectorSettings, projectorLock, type ToProjector } from './projector.ts';
+import { asRatchetError, RatchetError } from './domain/errors.ts';
+import { keepProjecting } from './projecting.ts';
+import {
+  type FromProjector,
+  type ProjectorSettings,
+  projectorLock,
+  type Refusal,
+  type ToProjector,
+} from './projector.ts';
 
 const settings: ProjectorSettings = workerData;
 const FOLLOW_MS = 10;
@@ -35,9 +42,7 @@ if (lock !== null) {
     });
     await runner.prepare();
     tell({ type: 'ready' });
-    await runner.run(stop.signal);
-  } catch (error) {
-    tell({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
+    await keepProjecting(runner, (error) => tell({ type: 'trouble', error: told(error) }), stop.signal);
   } finally {
     lock.release();
   }
@@ -52,7 +57,7 @@ async function rebuild(names: readonly string[] | undefined): Promise<void> {
 }
 
 /** What is not ours keeps its words, which name the event or the row that does not fit. */
-function told(error: unknown): { code: ErrorCode; message: string } {
+function told(error: unknown): Refusal {
   const { code, message, cause } = asRatchetError(error);
   return { code, message: cause instanceof Error ? `${message}: ${cause.message}` : message };
 }

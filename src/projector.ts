@@ -1,14 +1,14 @@
-/** Runs projections for a process: on a thread of their own beside a file, or in line for a store in memory. */
-import { Worker } from 'node:worker_threads';
+/** What a projector is, and the one that runs in line, for a store in memory. */
 import { holdLock } from '../infra/event-store/sqlite-lock.ts';
 import type { ReadStore } from '../infra/read-store/sqlite.ts';
 import { PROJECTIONS } from '../projections/index.ts';
 import type { ReadModels } from '../projections/read-models.ts';
 import { ProjectionRunner, type ProjectionStatus } from '../projections/runner.ts';
-import { asRatchetError, type ErrorCode, RatchetError } from './domain/errors.ts';
+import { type ErrorCode, RatchetError } from './domain/errors.ts';
 import { type Position, START } from './domain/event.ts';
 import type { EventStore } from './ports/event-store.ts';
 import type { ProjectionProgress } from './ports/read-store.ts';
+import { keepProjecting } from './projecting.ts';
 
 export interface Projector {
   readonly progress: ProjectionProgress;
@@ -24,7 +24,7 @@ export interface ProjectorSettings {
 }
 
 /** An error as it crosses from the thread. */
-interface Refusal {
+export interface Refusal {
   readonly code: ErrorCode;
   readonly message: string;
 }
@@ -35,20 +35,21 @@ export type FromProjector =
   | { readonly type: 'statuses'; readonly statuses: readonly ProjectionStatus[] }
   | { readonly type: 'ready' }
   | { readonly type: 'rebuilt'; readonly id: number; readonly error: Refusal | null }
-  | { readonly type: 'failed'; readonly message: string };
+  | { readonly type: 'trouble'; readonly error: Refusal };
 export type ToProjector =
   | { readonly type: 'rebuild'; readonly id: number; readonly names: readonly string[] | null }
   | { readonly type: 'close' };
 
 /** Who waits for which position. */
-class Progress implements ProjectionProgress {
+export class Progress implements ProjectionProgress {
   #position: Position = START;
-  #paused: string | null = null;
+  /** Why nobody can wait now. */
+  #stopped: RatchetError | null = null;
   #waiters: { readonly position: Position; readonly resolve: () => void; readonly reject: (error: unknown) => void }[] =
     [];
 
   reach(position: Position, timeoutMs: number): Promise<void> {
-    if (this.#paused !== null) return Promise.reject(paused(this.#paused));
+    if (this.#stopped !== null) return Promise.reject(this.#stopped);
     if (position <= this.#position) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
@@ -80,9 +81,15 @@ class Progress implements ProjectionProgress {
   }
 
   statuses(statuses: readonly ProjectionStatus[]): void {
-    this.#paused = statuses.find((status) => status.status === 'paused')?.name ?? null;
-    if (this.#paused === null) return;
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(paused(this.#paused));
+    const stopped = statuses.find((status) => status.status === 'paused');
+    if (stopped !== undefined) this.stopped(paused(stopped.name));
+    else this.#stopped = null;
+  }
+
+  /** Those who wait, and those who come, are told `error`, until statuses are told again. */
+  stopped(error: RatchetError): void {
+    this.#stopped = error;
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
   }
 
   /** Statuses are told when they change; between two tellings, what is live moves with the rest. */
@@ -112,80 +119,14 @@ export async function projectInline(
   });
   await runner.prepare();
   const stop = new AbortController();
-  const running = runner.run(stop.signal);
-  running.catch(onTrouble);
+  const running = keepProjecting(runner, onTrouble, stop.signal);
   return {
     progress,
     statuses: () => runner.statuses(),
     rebuild: (names) => runner.rebuild(names),
     close: async () => {
       stop.abort();
-      await running.catch(() => undefined);
-    },
-  };
-}
-
-/** Projects on a thread; when another process projects the same file already, follows it and takes over when it dies. */
-export async function projectOnThread(
-  settings: ProjectorSettings,
-  onTrouble: (error: unknown) => void,
-): Promise<Projector> {
-  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-  const worker = new Worker(new URL(`./projector-thread${extension}`, import.meta.url), {
-    name: 'projector',
-    workerData: settings,
-  });
-  const progress = new Progress();
-  const ready = Promise.withResolvers<void>();
-  const gone = Promise.withResolvers<void>();
-  const rebuilds = new Map<number, { resolve: () => void; reject: (error: unknown) => void }>();
-  let statuses: readonly ProjectionStatus[] = [];
-  let rebuildId = 0;
-  worker.on('message', (message: FromProjector) => {
-    switch (message.type) {
-      case 'ready':
-        return ready.resolve();
-      case 'reached':
-        return progress.reached(message.position);
-      case 'statuses':
-        statuses = message.statuses;
-        return progress.statuses(statuses);
-      case 'rebuilt': {
-        const waiting = rebuilds.get(message.id);
-        rebuilds.delete(message.id);
-        if (message.error === null) return waiting?.resolve();
-        return waiting?.reject(new RatchetError(message.error.code, message.error.message));
-      }
-      case 'failed':
-        statuses = statuses.map((status) => ({ ...status, status: 'paused', error: message.message }));
-        progress.statuses(statuses);
-        return onTrouble(new RatchetError('store_unavailable', message.message));
-      default:
-        return message satisfies never;
-    }
-  });
-  worker.on('error', (error) => {
-    ready.reject(asRatchetError(error));
-    onTrouble(error);
-  });
-  worker.on('exit', () => {
-    ready.reject(new RatchetError('internal', 'the projector thread ended'));
-    gone.resolve();
-  });
-  const send = (message: ToProjector): void => worker.postMessage(message);
-  await ready.promise;
-  return {
-    progress,
-    statuses: () => progress.moved(statuses),
-    rebuild: (names) =>
-      new Promise((resolve, reject) => {
-        rebuildId += 1;
-        rebuilds.set(rebuildId, { resolve, reject });
-        send({ type: 'rebuild', id: rebuildId, names: names === undefined ? null : [...names] });
-      }),
-    close: async () => {
-      send({ type: 'close' });
-      await gone.promise;
+      await running;
     },
   };
 }

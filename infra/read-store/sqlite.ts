@@ -57,13 +57,13 @@ function projectionStore(database: DatabaseSync, statements: StatementCache): Pr
       statements.get('select name, version, position, status, error from projection_checkpoints').all().map(checkpoint),
     putCheckpoint: async (checkpoint) => place(checkpoint),
     apply: async (changes, moves) => {
-      transaction(statements, () => {
+      transaction(database, statements, () => {
         for (const change of changes) run(statements, change);
         for (const step of moves) moved(step, Number(statements.get(move).run(step.to, step.name, step.from).changes));
       });
     },
     change: async (changes, checkpoint) => {
-      transaction(statements, () => {
+      transaction(database, statements, () => {
         for (const change of changes) database.exec(change.sql);
         place(checkpoint);
       });
@@ -86,15 +86,31 @@ function moved({ name, from }: CheckpointMove, changes: number): void {
   );
 }
 
-function transaction(statements: StatementCache, work: () => void): void {
-  statements.get('begin immediate').run();
+function transaction(database: DatabaseSync, statements: StatementCache, work: () => void): void {
   try {
+    statements.get('begin immediate').run();
     work();
     statements.get('commit').run();
   } catch (error) {
-    statements.get('rollback').run();
-    throw error;
+    // A full disk and the like have rolled it back already.
+    if (database.isTransaction) statements.get('rollback').run();
+    throw passing(error) ?? error;
   }
+}
+
+/** Primary result codes of SQLite for what has nothing to do with the rows: busy, locked, memory, read-only, I/O, can not open. */
+const UNAVAILABLE: readonly number[] = [5, 6, 7, 8, 10, 14];
+const FULL = 13;
+
+/** @returns our error for one that may pass without anybody changing the rows or the program, else null. */
+function passing(error: unknown): RatchetError | null {
+  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return null;
+  const code = error.errcode & 0xff;
+  if (code === FULL) {
+    return new RatchetError('store_full', `the read store can not grow: ${error.message}`, { cause: error });
+  }
+  if (!UNAVAILABLE.includes(code)) return null;
+  return new RatchetError('store_unavailable', `the read store can not be used: ${error.message}`, { cause: error });
 }
 
 function checkpoint(row: Record<string, unknown>): Checkpoint {

@@ -16,7 +16,7 @@ import { type NewEvent, START, streamName, type StoredEvent } from '../../src/do
 import { decode, type KnownEvent } from '../../src/domain/history.ts';
 import type { EventStore } from '../../src/ports/event-store.ts';
 import type { Statement } from '../../src/ports/read-store.ts';
-import { projectOnThread } from '../../src/projector.ts';
+import { projectOnThread } from '../../src/projector-on-thread.ts';
 import { type Home, openHome } from '../support/server.ts';
 import type { BenchSettings, Benchmark, Outcome } from './benchmark.ts';
 import { interleaved } from './measure.ts';

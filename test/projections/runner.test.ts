@@ -2,16 +2,19 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from 'kysely';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { memoryEventStore } from '../../infra/event-store/memory.ts';
+import { openEventStore } from '../../infra/event-store/open.ts';
 import { openSqliteReadStore, type ReadStore } from '../../infra/read-store/sqlite.ts';
 import { insert, type Projection } from '../../projections/projection.ts';
 import { type ReadModels, TABLES } from '../../projections/read-models.ts';
 import { ProjectionRunner, type ProjectionStatus } from '../../projections/runner.ts';
 import { workers } from '../../projections/worker.ts';
+import { RatchetError } from '../../src/domain/errors.ts';
 import { type Position, START, streamName } from '../../src/domain/event.ts';
 import type { EventStore } from '../../src/ports/event-store.ts';
-import { projectInline } from '../../src/projector.ts';
+import { projectInline, projectorLock } from '../../src/projector.ts';
+import { projectOnThread } from '../../src/projector-on-thread.ts';
 import { newEvent } from '../support/store-events.ts';
 
 type Rows = ReadStore<ReadModels>;
@@ -297,6 +300,106 @@ describe('a checkpoint', () => {
     await expect(running.ended).rejects.toMatchObject({ code: 'version_conflict' });
     expect(await noted(other)).toEqual(['a v1']);
     expect(await other.projections.checkpoints()).toMatchObject([{ name: 'notes', position: elsewhere }]);
+  });
+});
+
+describe('projecting through errors of the stores', () => {
+  it('goes on after a write for which there was no room, and tells it', async () => {
+    const { events, rows } = openStores();
+    let isFull = true;
+    const full = new RatchetError('store_full', 'no room');
+    const projections: Rows['projections'] = {
+      ...rows.projections,
+      apply: (statements, moves) => (isFull ? Promise.reject(full) : rows.projections.apply(statements, moves)),
+    };
+    const troubles: unknown[] = [];
+    const projector = await projectInline(events, { ...rows, projections }, (error) => {
+      troubles.push(error);
+      isFull = troubles.length < 2;
+    });
+    opened.push(() => projector.close());
+    await projector.progress.reach(await sessionStarted(events, 'a'), 10_000);
+    expect(troubles).toEqual([full, full]);
+    expect(await sessions(rows)).toEqual(['a']);
+    expect(projector.statuses().map(({ status }) => status)).not.toContain('paused');
+    await projector.rebuild(undefined);
+    await projector.progress.reach(await sessionStarted(events, 'b'), 10_000);
+    expect(await sessions(rows)).toEqual(['a', 'b']);
+  });
+
+  it('goes on after a subscription that broke off', async () => {
+    const { events, rows } = openStores();
+    let breaks = 0;
+    const breaking: EventStore = {
+      ...events,
+      async *subscribe(after, filter, signal) {
+        for await (const page of events.subscribe(after, filter, signal)) {
+          yield page;
+          if (page.events.length === 0 || breaks === 1) continue;
+          breaks += 1;
+          throw new Error('disk I/O error');
+        }
+      },
+    };
+    const projector = await projectInline(breaking, rows);
+    opened.push(() => projector.close());
+    await projector.progress.reach(await sessionStarted(events, 'a'), 10_000);
+    await projector.progress.reach(await sessionStarted(events, 'b'), 10_000);
+    expect(breaks).toBe(1);
+    expect(await sessions(rows)).toEqual(['a', 'b']);
+  });
+
+  it('takes a read store that has no room left for no fault of a projection', async () => {
+    const { events, rows } = openStores();
+    const troubles: unknown[] = [];
+    const projector = await projectInline(events, rows, (error) => troubles.push(error));
+    opened.push(() => projector.close());
+    const pages = await sql<{ page_count: number }>`pragma page_count`.execute(rows.db);
+    await sql.raw(`pragma max_page_count = ${pages.rows[0]?.page_count ?? 0}`).execute(rows.db);
+    const many = Array.from({ length: 200 }, (_, index) => `session-${index}`);
+    let last = START;
+    for (const id of many) last = await sessionStarted(events, id);
+    await vi.waitFor(() => expect(troubles).toContainEqual(expect.objectContaining({ code: 'store_full' })), 10_000);
+    expect(projector.statuses().map(({ status }) => status)).not.toContain('paused');
+    await sql.raw('pragma max_page_count = 1000000').execute(rows.db);
+    await projector.progress.reach(last, 10_000);
+    expect(await sessions(rows)).toHaveLength(200);
+  });
+
+  it('starts a thread that has died anew; who asks it meanwhile is told at once', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ratchet-rows-'));
+    opened.push(() => rmSync(folder, { recursive: true }));
+    const readStoreFile = join(folder, 'rows.db');
+    const eventStoreUrl = `sqlite:${join(folder, 'log.db')}`;
+    const events = await openEventStore(eventStoreUrl);
+    opened.push(() => events.close());
+    const first = await projectOnThread({ eventStoreUrl, readStoreFile }, () => undefined);
+    await first.close();
+
+    // As long as somebody else projects, the thread only looks at the checkpoints: without them it dies.
+    const other = projectorLock(readStoreFile);
+    expect(other).not.toBeNull();
+    const died = Promise.withResolvers<unknown>();
+    const projector = await projectOnThread({ eventStoreUrl, readStoreFile }, died.resolve);
+    opened.push(() => projector.close());
+    const waiting = expect(projector.progress.reach('ffffffffffffffff', 10_000)).rejects.toMatchObject({
+      code: 'store_unavailable',
+    });
+    const rows = openSqliteReadStore<ReadModels>(readStoreFile);
+    opened.push(() => rows.close());
+    await sql`alter table projection_checkpoints rename to away`.execute(rows.db);
+    expect(await died.promise).toMatchObject({ code: 'store_unavailable' });
+    await waiting;
+    await expect(projector.rebuild(undefined)).rejects.toMatchObject({ code: 'store_unavailable' });
+    expect(projector.statuses().map(({ status }) => status)).toContain('paused');
+
+    await sql`drop table if exists projection_checkpoints`.execute(rows.db);
+    await sql`alter table away rename to projection_checkpoints`.execute(rows.db);
+    other?.release();
+    const position = await sessionStarted(events, 'a');
+    await vi.waitFor(() => projector.progress.reach(position, 1_000), { timeout: 10_000 });
+    await projector.rebuild(undefined);
+    expect(await sessions(rows)).toEqual(['a']);
   });
 });
 
