@@ -116,7 +116,7 @@ function jsonForms(value: string): readonly string[] {
 /** The bytes of a text as UTF-8 and, where it has such, as Latin-1; each byte as one character. */
 function bytesOf(text: string): readonly string[] {
   const utf8 = Buffer.from(text, 'utf8').toString('latin1');
-  return [...text].every((letter) => letter <= '\u00ff') ? [utf8, text] : [utf8];
+  return /[^\0-\u00ff]/.test(text) ? [utf8] : [utf8, text];
 }
 
 function hostMatches(pattern: string, host: string): boolean {
