@@ -5,6 +5,7 @@ import { eventFilter, eventFilterInput, shownEvent } from '../../queries/event.t
 import { authorize } from '../domain/access.ts';
 import { RatchetError } from '../domain/errors.ts';
 import { type Position, START } from '../domain/event.ts';
+import { drained } from './drained.ts';
 import { principalOf } from './http.ts';
 import { type Caller, type Core, type Operation, parse } from './operation.ts';
 import { OPERATIONS } from './operations.ts';
@@ -145,11 +146,4 @@ async function streamEvents(core: Core, request: FastifyRequest, reply: FastifyR
     raw.end();
   }
   return reply;
-}
-
-function drained(raw: FastifyReply['raw'], signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    raw.once('drain', resolve);
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
