@@ -1,5 +1,4 @@
 /** JSON Schema from draft-04 to 2020-12 on ajv, in bounded time and memory whatever schema and value come. */
-import { createContext, Script } from 'node:vm';
 import { Ajv, type AnySchema, MissingRefError, type Options, type ValidateFunction } from 'ajv';
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import { Ajv2020 } from 'ajv/dist/2020.js';
@@ -10,6 +9,7 @@ import { RatchetError } from '../src/domain/errors.ts';
 import type { Json, JsonObject } from '../src/domain/event.ts';
 import type { CompiledSchema, SchemaCheck, SchemaProblem } from '../src/ports/schema-check.ts';
 import { problemsOf, readable } from './schema-problems.ts';
+import { type TimeGuard, timeGuard } from './time-guard.ts';
 
 export interface SchemaCheckOptions {
   /** Compiled schemas that are kept. Default 500. */
@@ -27,7 +27,7 @@ type Dialect = 'draft-04' | 'draft-06' | 'draft-07' | '2019-09' | '2020-12';
 /** @returns a {@link SchemaCheck} with its own cache. */
 export function openSchemaCheck(options: SchemaCheckOptions = {}): SchemaCheck {
   const maxCached = options.maxCached ?? 500;
-  const within = timeGuard(options.timeoutMs ?? 1000);
+  const within = timeGuard(options.timeoutMs ?? 1000, 'invalid_schema');
   const cache = new Map<string, CompiledSchema>();
   return {
     compile: (schema) => {
@@ -50,47 +50,6 @@ function textOf(schema: Json): string {
   } catch (cause) {
     throw new RatchetError('invalid_schema', 'the schema is nested too deeply', { cause });
   }
-}
-
-type TimeGuard = <Result>(what: string, work: () => Result) => Result;
-
-/**
- * Runs synchronous work and stops it after a while.
- *
- * Measured with `^(a+)+$` on 32 letters: the engine's switch that falls back to linear matching answers in 1 ms for a plain
- * pattern, but not at all for the flags `u` (which JSON Schema needs) and `i`, nor for back-references. The time limit of a
- * script stops all of them; it costs 0.12 ms a call, so only schemas that can be slow pay it.
- */
-function timeGuard(timeoutMs: number): TimeGuard {
-  const context = createContext(Object.create(null));
-  const script = new Script('work()');
-  return (what, work) => {
-    let outcome: { value: ReturnType<typeof work> } | undefined;
-    context['work'] = () => {
-      outcome = { value: work() };
-    };
-    try {
-      script.runInContext(context, { timeout: timeoutMs });
-    } catch (error) {
-      if (error instanceof RangeError)
-        throw new RatchetError('invalid_schema', `${what}: nested too deeply`, { cause: error });
-      if (!isTimeout(error)) throw error;
-      throw new RatchetError('invalid_schema', `${what} takes longer than ${timeoutMs} ms; simplify its patterns`, {
-        details: { limit: timeoutMs },
-      });
-    } finally {
-      context['work'] = undefined;
-    }
-    if (outcome === undefined) throw new RatchetError('internal', 'a guarded computation gave no result');
-    return outcome.value;
-  };
-}
-
-/** The error comes from the other context, so it is no instance of this one's `Error`. */
-function isTimeout(error: unknown): boolean {
-  return (
-    typeof error === 'object' && error !== null && 'code' in error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT'
-  );
 }
 
 function compile(schema: Json, text: string, within: TimeGuard): CompiledSchema {

@@ -3,6 +3,7 @@
 import { dirname, resolve } from 'node:path';
 import { openFiles } from '../../infra/files.ts';
 import { openOutbound } from '../../infra/outbound.ts';
+import { openPatternCheck } from '../../infra/pattern-check.ts';
 import { systemRuntime } from '../../infra/runtime.ts';
 import { openSandbox } from '../../infra/sandbox/pool.ts';
 import { openSchemaCheck } from '../../infra/schema-check.ts';
@@ -90,7 +91,15 @@ export async function testTasks(settings: AppSettings, path: string, output: Out
       }
     },
   });
-  const deps: TestDeps = { sandbox, runtime, schemas: openSchemaCheck(), limits: settings.limits, world, find };
+  const deps: TestDeps = {
+    sandbox,
+    runtime,
+    schemas: openSchemaCheck(),
+    patterns: openPatternCheck(),
+    limits: settings.limits,
+    world,
+    find,
+  };
   const results: (TestResult & { task: string })[] = [];
   try {
     const all = tasks.flatMap((task) => task.tests.map((test) => ({ task, test })));

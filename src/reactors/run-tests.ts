@@ -2,6 +2,7 @@
 import { RatchetError } from '../domain/errors.ts';
 import type { Json, JsonObject } from '../domain/event.ts';
 import { canonicalJson, type LogLevel, type Outcome, type TaskErrorData } from '../domain/journal.ts';
+import type { PatternCheck } from '../ports/pattern-check.ts';
 import type { Runtime } from '../ports/runtime.ts';
 import type { Sandbox, SandboxLimits } from '../ports/sandbox.ts';
 import type { SchemaCheck } from '../ports/schema-check.ts';
@@ -14,6 +15,7 @@ export interface TestDeps {
   readonly sandbox: Sandbox;
   readonly runtime: Runtime;
   readonly schemas: SchemaCheck;
+  readonly patterns: PatternCheck;
   readonly limits: Omit<SandboxLimits, 'memoryMb'>;
   /** The outside, for calls that no mock stands for; only asked in tests without mocks. */
   readonly world: (definition: TaskDefinition) => World;
@@ -43,7 +45,7 @@ export async function runTest(deps: TestDeps, definition: TaskDefinition, test: 
   const unmatched: string[] = [];
   const world = test.mocks.length === 0 ? deps.world(definition) : mockedWorld(test.mocks, unmatched);
   const ran = await runDefinition(deps, definition, test.input, { world, logs });
-  const reason = unmatched[0] ?? verdict(test, ran);
+  const reason = unmatched[0] ?? verdict(deps.patterns, test, ran);
   const durationMs = deps.runtime.now() - began;
   return { name: test.name, passed: reason === null, reason, ...ran, logs, durationMs };
 }
@@ -187,7 +189,7 @@ function mocked(mock: HttpMock, call: OpenCall): Outcome {
 }
 
 /** @returns why the test failed; null when it passed. */
-function verdict({ expectation, assertions }: TaskTest, { output, error }: Ran): string | null {
+function verdict(patterns: PatternCheck, { expectation, assertions }: TaskTest, { output, error }: Ran): string | null {
   switch (expectation.kind) {
     case 'any-error':
       if (error === null) return `an error was expected, it returned ${short(output)}`;
@@ -211,13 +213,19 @@ function verdict({ expectation, assertions }: TaskTest, { output, error }: Ran):
       return expectation satisfies never;
   }
   const subject: Json = error === null ? output : { name: error.name, message: error.message, ...error.data };
-  return assertions.map((assertion) => broken(assertion, subject)).find((reason) => reason !== null) ?? null;
+  return assertions.map((assertion) => broken(patterns, assertion, subject)).find((reason) => reason !== null) ?? null;
 }
 
-function broken(assertion: TestAssertion, subject: Json): string | null {
+function broken(patterns: PatternCheck, assertion: TestAssertion, subject: Json): string | null {
   const actual = at(subject, assertion.path);
-  if (holds(assertion, actual)) return null;
-  return `${assertion.path || '(all)'} ${assertion.operator} ${short(assertion.expected)} does not hold: it is ${short(actual ?? null)}`;
+  const said = `${assertion.path || '(all)'} ${assertion.operator} ${short(assertion.expected)}`;
+  try {
+    if (holds(patterns, assertion, actual)) return null;
+  } catch (error) {
+    if (error instanceof RatchetError) return `${said} can not be checked: ${error.message}`;
+    throw error;
+  }
+  return `${said} does not hold: it is ${short(actual ?? null)}`;
 }
 
 function at(value: Json, path: string): Json | undefined {
@@ -233,7 +241,7 @@ function at(value: Json, path: string): Json | undefined {
   }, value);
 }
 
-function holds({ operator, expected }: TestAssertion, actual: Json | undefined): boolean {
+function holds(patterns: PatternCheck, { operator, expected }: TestAssertion, actual: Json | undefined): boolean {
   switch (operator) {
     case 'exists':
       return (actual !== undefined) === (expected !== false);
@@ -243,7 +251,7 @@ function holds({ operator, expected }: TestAssertion, actual: Json | undefined):
       if (typeof actual === 'string') return actual.includes(String(expected));
       return Array.isArray(actual) && actual.some((item: Json) => canonicalJson(item) === canonicalJson(expected));
     case 'matches':
-      return typeof actual === 'string' && new RegExp(String(expected)).test(actual);
+      return typeof actual === 'string' && patterns.matches(String(expected), actual);
     case 'gt':
       return Number(actual) > Number(expected);
     case 'gte':

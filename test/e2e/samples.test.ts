@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openPatternCheck } from '../../infra/pattern-check.ts';
 import { systemRuntime } from '../../infra/runtime.ts';
 import { openSandbox } from '../../infra/sandbox/pool.ts';
 import { openSchemaCheck } from '../../infra/schema-check.ts';
@@ -260,8 +261,12 @@ describe('the tests beside the samples', () => {
         sandbox,
         runtime: systemRuntime(),
         schemas: openSchemaCheck(),
+        patterns: openPatternCheck(),
         limits: TEST_SETTINGS.limits,
-        world: () => ({ perform: (call) => Promise.reject(new Error(`${call.name} was called without a mock`)) }),
+        world: () => ({
+          asked: async () => undefined,
+          perform: (call) => Promise.reject(new Error(`${call.name} was called without a mock`)),
+        }),
         find,
       };
       const { reason } = await runTest(deps, task, one);
