@@ -128,7 +128,7 @@ export const schema = z.object({
   rateLimiting,
   limits,
   workers: section('Processes that run tasks.', {
-    count: unset(whole(1, 1024), 'How many.', { fallbackNote: 'two for each processor, at least 4' }),
+    count: unset(whole(1, 1024), 'How many.', { fallbackNote: 'eight for each processor' }),
     restartOnFailure: setting(flag, true, 'Whether a process that dies is replaced.'),
   }),
   registry: section('Where tasks come from.', {

@@ -91,7 +91,7 @@ const CLOSE_GRACE_MS = 5_000;
 /** How long a start waits for the read models before it says so and goes on. */
 const CATCH_UP_MS = 60_000;
 /** Executions that only wait for others keep their process beside those that run. */
-const PROCESSES_PER_PLACE = 3;
+const PROCESSES_PER_PLACE = 2;
 
 /** What must be undone, in the order in which it was done. */
 type Closers = (() => unknown)[];

@@ -5,11 +5,13 @@ import type { AppSettings } from '../app.ts';
 import type { ServeSettings } from './serve.ts';
 
 const MIB = 1024 * 1024;
+/** Most tasks wait for somebody else most of the time; processes are started when needed and end when idle. */
+const PLACES_PER_PROCESSOR = 8;
 
 /** @param cpus processors of this machine, for the number of workers where none is set */
 export function appSettings(config: Config, logger: FastifyBaseLogger, cpus: number): AppSettings {
   const { execution, limits, outbound, tasks } = config;
-  const workers = config.workers.count ?? Math.max(4, cpus * 2);
+  const workers = config.workers.count ?? cpus * PLACES_PER_PROCESSOR;
   return {
     eventStoreUrl: config.eventStore.url ?? config.database.url,
     readStoreFile: null,

@@ -1,6 +1,7 @@
 /** Stands for task code that has escaped: started by the same command line, it tries what such code would try. */
-import { createRequire } from 'node:module';
+
 import { writeSync } from 'node:fs';
+import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
 type Attempt = () => unknown;
