@@ -1,13 +1,12 @@
 /** Durable appends through the port against a bare loop on the same driver, schema and grouping. */
 import { join } from 'node:path';
-import { INSERT } from '../../infra/event-store/sqlite-rows.ts';
-import { bytesOf } from '../../infra/event-store/sqlite-rows.ts';
 import { openEventStore } from '../../infra/event-store/open.ts';
 import { openWriter } from '../../infra/event-store/sqlite-file.ts';
+import { bytesOf, INSERT } from '../../infra/event-store/sqlite-rows.ts';
 import { systemRuntime } from '../../infra/runtime.ts';
 import type { NewEvent } from '../../src/domain/event.ts';
 import { openHome } from '../support/server.ts';
-import type { BenchSettings, Benchmark, Limit, Line } from './benchmark.ts';
+import type { Benchmark, BenchSettings, Limit, Line } from './benchmark.ts';
 import { closedLoop, interleaved } from './measure.ts';
 
 const PAYLOAD_BYTES = 500;

@@ -12,13 +12,13 @@ import { systemRuntime } from '../../infra/runtime.ts';
 import { PROJECTIONS } from '../../projections/index.ts';
 import { createIndexes, createTable, type ReadModels } from '../../projections/read-models.ts';
 import { StatementCompiler } from '../../projections/statements.ts';
-import { type NewEvent, START, streamName, type StoredEvent } from '../../src/domain/event.ts';
+import { type NewEvent, START, type StoredEvent, streamName } from '../../src/domain/event.ts';
 import { decode, type KnownEvent } from '../../src/domain/history.ts';
 import type { EventStore } from '../../src/ports/event-store.ts';
 import type { Statement } from '../../src/ports/read-store.ts';
 import { projectOnThread } from '../../src/projector-on-thread.ts';
 import { type Home, openHome } from '../support/server.ts';
-import type { BenchSettings, Benchmark, Outcome } from './benchmark.ts';
+import type { Benchmark, BenchSettings, Outcome } from './benchmark.ts';
 import { interleaved } from './measure.ts';
 import { openCommandPort } from './product.ts';
 

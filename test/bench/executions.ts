@@ -2,7 +2,7 @@
 import { constants, createContext, Script } from 'node:vm';
 import { openHome } from '../support/server.ts';
 import { bareAppends } from './append.ts';
-import type { BenchSettings, Benchmark, Limit, Line, Outcome, Shares } from './benchmark.ts';
+import type { Benchmark, BenchSettings, Limit, Line, Outcome, Shares } from './benchmark.ts';
 import { type LoadProcess, startLoad } from './load.ts';
 import { closedLoop, type Spread, spread } from './measure.ts';
 import { ProcessorMeter } from './processor-time.ts';

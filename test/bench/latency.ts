@@ -1,6 +1,6 @@
 /** How soon a task starts and ends at a steady pace, from the moment its request should have been sent. */
 import { openHome } from '../support/server.ts';
-import type { BenchSettings, Benchmark, Line, Outcome } from './benchmark.ts';
+import type { Benchmark, BenchSettings, Line, Outcome } from './benchmark.ts';
 import { startBareRoute, startLoad } from './load.ts';
 import { percentile, spread } from './measure.ts';
 import { startProduct } from './product.ts';

@@ -1,5 +1,5 @@
 /** Prints what a benchmark found as a table that people read. */
-import { type Benchmark, type Line, type Limit, type Outcome, ratioOf, type Shares, verdictOf } from './benchmark.ts';
+import { type Benchmark, type Limit, type Line, type Outcome, ratioOf, type Shares, verdictOf } from './benchmark.ts';
 import type { Spread } from './measure.ts';
 
 const HEAD = ['', 'median', 'range', 'baseline', 'ratio', 'floor', 'goal', ''];

@@ -1,6 +1,6 @@
 /** Reads over REST against a route with the same plugins that only answers the same body. */
 import { call, openHome } from '../support/server.ts';
-import type { BenchSettings, Benchmark, Line, Outcome } from './benchmark.ts';
+import type { Benchmark, BenchSettings, Line, Outcome } from './benchmark.ts';
 import { startBareRoute, startLoad } from './load.ts';
 import { interleaved } from './measure.ts';
 import { startProduct } from './product.ts';

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { environment, openHome, startServerProcess } from '../support/server.ts';
-import type { BenchSettings, Benchmark, Outcome } from './benchmark.ts';
+import type { Benchmark, BenchSettings, Outcome } from './benchmark.ts';
 import { startBareRoute } from './load.ts';
 import { interleaved } from './measure.ts';
 import { memoryOf } from './processor-time.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { schema } from '../../config/schema.ts';
-import { SPELLINGS } from '../../config/spellings.ts';
 import { showConfig } from '../../config/show.ts';
+import { SPELLINGS } from '../../config/spellings.ts';
 import { knownKeys } from '../../config/walk.ts';
 import { load } from './support.ts';
 

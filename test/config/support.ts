@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { ConfigError } from '../../config/error.ts';
-import { loadConfig, type LoadedConfig, type LoadOptions } from '../../config/load.ts';
+import { type LoadedConfig, type LoadOptions, loadConfig } from '../../config/load.ts';
 
 export const HOME = '/home/someone';
 

@@ -1,8 +1,8 @@
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Server, startServer } from '../../src/cli/serve.ts';
 import { ERRORS } from '../../src/domain/errors.ts';
 import { ROUTES } from '../../src/interfaces/surfaces.ts';
-import { type Server, startServer } from '../../src/cli/serve.ts';
 import { TEST_SETTINGS } from '../support/app.ts';
 import { type HttpApi, startHttpApi } from '../support/http-api.ts';
 import { type Answer, call, eventually } from '../support/server.ts';

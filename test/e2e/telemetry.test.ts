@@ -1,8 +1,9 @@
 /** What is told about executions: log lines, spans, progress, status, audit trail, events; and what is never told. */
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { START } from '../../src/domain/event.ts';
 import { openTestApp, type TestApp } from '../support/app.ts';
 import { type HttpApi, startHttpApi } from '../support/http-api.ts';
