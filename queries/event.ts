@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { RatchetError } from '../src/domain/errors.ts';
 import { type Category, type Json, START, type StoredEvent, streamName } from '../src/domain/event.ts';
 import type { EventFilter } from '../src/ports/event-store.ts';
-import { defineQuery, limit } from './query.ts';
+import { cursor, decodeCursor, defineQuery, limit, pageOf } from './query.ts';
 
 const CATEGORIES = [
   'task',
@@ -51,26 +51,34 @@ export const listEvents = defineQuery({
   },
 });
 
+/** How many events of the journal, and of the telemetry, the pages before held. */
+const placeForm = z.tuple([z.int().min(0), z.int().min(0)]);
+
 export const listExecutionEvents = defineQuery({
   name: 'list_execution_events',
   permission: 'read_traces',
   description: 'The events of one execution, its telemetry included, in their order.',
-  input: z.strictObject({ execution_id: z.string().min(1).max(64), limit: limit(1_000) }),
+  input: z.strictObject({ execution_id: z.string().min(1).max(64), limit: limit(1_000), cursor }),
   read: async ({ store }, input) => {
+    const [past, pastTelemetry] = input.cursor === undefined ? [0, 0] : decodeCursor(input.cursor, placeForm);
+    const most = input.limit + 1;
+    const telemetryStream = streamName('telemetry', input.execution_id);
     const [journal, telemetry] = await Promise.all([
-      store.readStream(streamName('execution', input.execution_id)),
-      store.readStream(streamName('telemetry', input.execution_id)),
+      store.readStream(streamName('execution', input.execution_id), { from: past, limit: most }),
+      store.readStream(telemetryStream, { from: pastTelemetry, limit: most }),
     ]);
-    if (journal.length === 0) {
+    if (journal.length === 0 && past === 0) {
       throw new RatchetError('execution_not_found', `there is no execution ${input.execution_id}`, {
         details: { executionId: input.execution_id },
       });
     }
     const events = [...journal, ...telemetry].sort((a, b) => (a.position < b.position ? -1 : 1));
+    const told = events.slice(0, input.limit).filter(({ stream }) => stream === telemetryStream).length;
+    const page = pageOf(events, input.limit, () => [past + input.limit - told, pastTelemetry + told]);
     return {
       execution_id: input.execution_id,
-      events: events.slice(0, input.limit).map(shownEvent),
-      total: events.length,
+      events: page.rows.map(shownEvent),
+      next_cursor: page.next_cursor,
     };
   },
 });
