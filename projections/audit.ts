@@ -5,7 +5,7 @@ import { insert, type Projection } from './projection.ts';
 
 export const audit: Projection = {
   name: 'audit',
-  version: 1,
+  version: 2,
   tables: ['audit'],
   types: [
     'TaskCreated',

@@ -7,7 +7,7 @@ import { insert, type Projection, update, upsert } from './projection.ts';
 
 export const executions: Projection = {
   name: 'executions',
-  version: 1,
+  version: 2,
   tables: ['executions'],
   types: [...EXECUTION_EVENT_TYPES, 'ProgressReported', 'LogLineWritten'],
   apply: (event, stored) => {

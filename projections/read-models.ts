@@ -60,7 +60,15 @@ export const TABLES = {
   },
   executions: {
     key: ['execution_id'],
-    indexes: [['status', 'requested_at'], ['task_id', 'requested_at'], ['requested_at'], ['parent_id']],
+    indexes: [
+      ['status', 'requested_at'],
+      ['task_id', 'requested_at'],
+      ['principal', 'requested_at'],
+      ['source', 'requested_at'],
+      ['requested_at'],
+      ['parent_id'],
+      ['original_execution'],
+    ],
     columns: {
       execution_id: 'text',
       task_id: 'text',
@@ -159,7 +167,11 @@ export const TABLES = {
   },
   audit: {
     key: ['position'],
-    indexes: [['subject_id', 'position']],
+    indexes: [
+      ['subject_id', 'position'],
+      ['principal', 'position'],
+      ['action', 'position'],
+    ],
     columns: {
       position: 'text',
       occurred_at: 'text',

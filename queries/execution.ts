@@ -32,6 +32,8 @@ export const listExecutions = defineQuery({
   description: 'Executions by time of request, filtered.',
   input: listInput,
   read: async (deps, input) => {
+    const tasks = input.task_id === undefined ? [] : await taskIds(deps, input.task_id);
+    if (input.task_id !== undefined && tasks.length === 0) return { executions: [], next_cursor: null };
     const direction = input.order === 'newest' ? 'desc' : 'asc';
     const after = input.order === 'newest' ? '<' : '>';
     let query = deps.db
@@ -41,10 +43,7 @@ export const listExecutions = defineQuery({
       .orderBy('execution_id', direction)
       .limit(input.limit + 1);
     if (input.status !== undefined) query = query.where('status', '=', input.status);
-    if (input.task_id !== undefined) {
-      const { task_id } = input;
-      query = query.where((is) => is.or([is('task_id', '=', task_id), is('task_name', '=', task_id)]));
-    }
+    if (tasks.length > 0) query = query.where('task_id', 'in', [...tasks]);
     if (input.since !== undefined) query = query.where('requested_at', '>=', new Date(input.since).toISOString());
     if (input.until !== undefined) query = query.where('requested_at', '<', new Date(input.until).toISOString());
     for (const column of ['parent_id', 'original_execution', 'source', 'principal'] as const) {
@@ -53,9 +52,10 @@ export const listExecutions = defineQuery({
     }
     if (input.cursor !== undefined) {
       const [at, id] = decodeCursor(input.cursor, keyForm);
-      query = query.where((is) =>
-        is.or([is('requested_at', after, at), is.and([is('requested_at', '=', at), is('execution_id', after, id)])]),
-      );
+      // The first condition says nothing new, but lets an index begin where the page before ended.
+      query = query
+        .where('requested_at', `${after}=`, at)
+        .where((is) => is.or([is('requested_at', after, at), is('execution_id', after, id)]));
     }
     const page = pageOf(await query.execute(), input.limit, (row) => [row.requested_at, row.execution_id]);
     const executions = await Promise.all(
@@ -64,6 +64,16 @@ export const listExecutions = defineQuery({
     return { executions, next_cursor: page.next_cursor };
   },
 });
+
+/** The ids of the tasks that a filter means; none for a name that nobody has. A condition on both columns would read every row. */
+async function taskIds({ db }: QueryDeps, nameOrId: string): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom('tasks')
+    .select('task_id')
+    .where((is) => is.or([is('task_id', '=', nameOrId), is('name', '=', nameOrId)]))
+    .execute();
+  return rows.map(({ task_id }) => task_id);
+}
 
 function summary(row: ReadModels['executions']) {
   return {

@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { memoryEventStore } from '../../infra/event-store/memory.ts';
 import { openEventStore } from '../../infra/event-store/open.ts';
 import { openSqliteReadStore, type ReadStore } from '../../infra/read-store/sqlite.ts';
+import { audit } from '../../projections/audit.ts';
 import { insert, type Projection } from '../../projections/projection.ts';
 import { type ReadModels, TABLES } from '../../projections/read-models.ts';
 import { ProjectionRunner, type ProjectionStatus } from '../../projections/runner.ts';
@@ -422,7 +423,7 @@ describe('reading at a position', () => {
 
   it('fails at once when a projection has stopped, naming it', async () => {
     const { events, rows } = openStores();
-    const stopped = { name: 'audit', version: 1, position: START, status: 'paused', error: 'why' } as const;
+    const stopped = { name: 'audit', version: audit.version, position: START, status: 'paused', error: 'why' } as const;
     await rows.projections.putCheckpoint(stopped);
     const projector = await projectInline(events, rows);
     opened.push(() => projector.close());

@@ -1,0 +1,119 @@
+import { DatabaseSync } from 'node:sqlite';
+import { Kysely } from 'kysely';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { memoryEventStore } from '../../infra/event-store/memory.ts';
+import { eventStoreBlobs } from '../../infra/payload-blobs.ts';
+import { nodeSqliteDialect } from '../../infra/read-store/node-sqlite-dialect.ts';
+import {
+  createIndexes,
+  createTable,
+  type ReadModelName,
+  type ReadModels,
+  TABLES,
+} from '../../projections/read-models.ts';
+import { getAuditTrail } from '../../queries/audit.ts';
+import { dispatchTable } from '../../queries/dispatch.ts';
+import { listExecutions, listSteps } from '../../queries/execution.ts';
+import type { Query } from '../../queries/query.ts';
+import { getTask, listTasks, listTaskVersions } from '../../queries/task.ts';
+import { getLogs, getTrace } from '../../queries/telemetry.ts';
+
+const database = new DatabaseSync(':memory:');
+const asked: string[] = [];
+const db = new Kysely<ReadModels>({
+  dialect: nodeSqliteDialect(database),
+  log: ({ query }) => void asked.push(query.sql),
+});
+const store = memoryEventStore();
+
+beforeAll(async () => {
+  for (const name of Object.keys(TABLES) as ReadModelName[]) {
+    await createTable(db as Kysely<unknown>, name);
+    await createIndexes(db as Kysely<unknown>, name);
+  }
+  const rows = { tasks: 'echo', task_versions: 'echo', executions: 'one' };
+  for (const [table, value] of Object.entries(rows)) insertRow(table as ReadModelName, value);
+});
+afterAll(async () => {
+  await store.close();
+  await db.destroy();
+});
+
+/** One row with the same text in every column, so that queries that look something up first come further. */
+function insertRow(table: ReadModelName, value: string): void {
+  const columns = Object.entries(TABLES[table].columns);
+  const values = columns.map(([name, type]) => (type.startsWith('text') ? (name === 'version' ? 1 : value) : 1));
+  database.prepare(`insert into ${table} values (${columns.map(() => '?').join(', ')})`).run(...values);
+}
+
+/** How the database would carry out what `read` asked of it. */
+async function plansOf(read: () => Promise<unknown>): Promise<readonly string[]> {
+  asked.length = 0;
+  await read().catch(() => undefined);
+  expect(asked).not.toHaveLength(0);
+  return asked.flatMap((text) =>
+    database
+      .prepare(`explain query plan ${text}`)
+      .all()
+      .map((row) => String(row['detail'])),
+  );
+}
+
+const readOf = <Input, Output>(query: Query<Input, Output>, filter: object) =>
+  query.read({ db, store, blobs: eventStoreBlobs(store, () => 0) }, query.input.parse(filter));
+
+const TIME = '2026-01-01T00:00:00Z';
+const at = (...key: unknown[]) => ({ cursor: Buffer.from(JSON.stringify(key)).toString('base64url') });
+
+it.each([
+  { status: 'failed' },
+  { task_id: 'echo' },
+  { since: TIME },
+  { until: TIME },
+  { parent_id: 'one' },
+  { original_execution: 'one' },
+  { source: 'rest' },
+  { principal: 'someone' },
+  { principal: 'someone', status: 'failed', order: 'oldest' },
+  at(TIME, 'one'),
+  { status: 'failed', ...at(TIME, 'one') },
+])('executions with %j are found by an index', async (filter) => {
+  const plans = await plansOf(() => readOf(listExecutions, filter));
+  expect(plans.filter((plan) => plan.startsWith('SCAN'))).toEqual([]);
+  if (!('parent_id' in filter || 'original_execution' in filter)) expect(plans.join()).not.toContain('FOR ORDER BY');
+  if ('cursor' in filter) expect(plans.join()).toMatch(/requested_at<[?]/);
+});
+
+it.each([{ principal: 'someone' }, { action: 'TaskCreated' }, { subject_id: 'one' }, at('1')])(
+  'entries of the audit trail with %j are found by an index',
+  async (filter) => {
+    const plans = await plansOf(() => readOf(getAuditTrail, filter));
+    expect(plans).not.toEqual([]);
+    expect(plans.filter((plan) => plan.startsWith('SCAN'))).toEqual([]);
+  },
+);
+
+it.each([
+  ['steps', () => readOf(listSteps, { execution_id: 'one' })],
+  ['log lines', () => readOf(getLogs, { execution_id: 'one', level: 'warn', search: 'x' })],
+  ['spans', () => readOf(getTrace, { execution_id: 'one' })],
+  ['a task by any of its names', () => readOf(getTask, { task_id: 'echo' })],
+  ['versions of a task', () => readOf(listTaskVersions, { task_id: 'echo' })],
+  ['tasks of a category', () => readOf(listTasks, { category: 'echo' })],
+  ['work that is due', () => dispatchTable(db).due(0, 10)],
+  ['work that is due next', () => dispatchTable(db).nextDue(0)],
+  ['work of other workers', () => dispatchTable(db).runningElsewhere(['one'], 10)],
+] as const)('%s: found by an index', async (_, read) => {
+  const plans = await plansOf(read);
+  expect(plans.filter((plan) => plan.startsWith('SCAN'))).toEqual([]);
+});
+
+it('all of a list comes in the order of an index, page by page', async () => {
+  expect((await plansOf(() => readOf(listExecutions, {})))[0]).toMatch(/^SCAN executions USING INDEX/);
+  for (const filter of [{}, { since: TIME }]) {
+    expect(await plansOf(() => readOf(getAuditTrail, filter))).toEqual([
+      expect.stringMatching(/^SCAN audit USING INDEX/),
+    ]);
+  }
+  expect((await plansOf(() => readOf(listTasks, {})))[0]).toMatch(/^SCAN tasks USING INDEX/);
+});
