@@ -36,15 +36,14 @@ class Attempt {
   readonly #mail: Mailbox<{ path: string; outcome: Outcome; clock: number }>;
   readonly #outcomes: readonly JournalEntry[];
   readonly #memos: ReadonlyMap<string, JournalEntry>;
-  /** Aborts what is under way when the attempt is over, however it ended. */
-  readonly #over = new AbortController();
-  readonly #stop: AbortSignal;
+  /** Aborts what is under way when the attempt is over, however it ended; most attempts of plain code never need it. */
+  #over: AbortController | null = null;
+  #stop: AbortSignal | null = null;
   #cursor = 0;
   #idleSince: number | null = null;
 
   constructor(plan: AttemptPlan) {
     this.#plan = plan;
-    this.#stop = AbortSignal.any([plan.abort, this.#over.signal]);
     this.#mail = new Mailbox([plan.cancel, plan.abort]);
     this.#outcomes = plan.journal.filter((entry) => entry.kind !== 'custom');
     this.#memos = new Map(plan.journal.filter((entry) => entry.kind === 'custom').map((entry) => [entry.path, entry]));
@@ -54,7 +53,7 @@ class Attempt {
     try {
       return await this.#turns();
     } finally {
-      this.#over.abort(new RatchetError('cancelled', 'the attempt is over'));
+      this.#over?.abort(new RatchetError('cancelled', 'the attempt is over'));
     }
   }
 
@@ -212,6 +211,8 @@ class Attempt {
     for (const call of this.#open.values()) {
       if (call.kind === 'sleep' || this.#flying.has(call.path)) continue;
       this.#flying.add(call.path);
+      this.#over ??= new AbortController();
+      this.#stop ??= AbortSignal.any([this.#plan.abort, this.#over.signal]);
       void world.perform(call, this.#stop).then(
         (outcome) => this.#mail.put({ path: call.path, outcome, clock: this.#plan.runtime.now() }),
         (error: unknown) => this.#mail.fail(error),
