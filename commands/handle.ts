@@ -3,7 +3,7 @@ import { authorize } from '../src/domain/access.ts';
 import { isRatchetError, RatchetError } from '../src/domain/errors.ts';
 import type { Fact, NewEvent, Position, StoredEvent } from '../src/domain/event.ts';
 import { START } from '../src/domain/event.ts';
-import { decode, encode, type KnownEvent, schemaVersionOf } from '../src/domain/history.ts';
+import { encode, fold, type KnownEvent, schemaVersionOf } from '../src/domain/history.ts';
 import { isoTime } from '../src/domain/time.ts';
 import type { EventStore, Expected } from '../src/ports/event-store.ts';
 import type { Runtime } from '../src/ports/runtime.ts';
@@ -41,7 +41,7 @@ export async function handle<Input, State, Event extends Fact & KnownEvent>(
   const stream = command.stream(input);
   for (let tries = 1; ; tries += 1) {
     const history = await deps.store.readStream(stream);
-    const before = fold(command, history);
+    const before = fold(command.evolution, history);
     if (history.some((event) => isRepeated(event, meta.commandId))) return answer(before, history, false);
     const facts = command.decide(before, input, meta);
     if (facts.length === 0) return answer(before, history, false);
@@ -104,16 +104,6 @@ async function checkOwn(deps: Deps, stream: string, version: number, commandId: 
   if (partsOf(commandId).hash === null) return;
   const events = await deps.store.readStream(stream, { from: version, limit: 1 });
   for (const event of events) isRepeated(event, commandId);
-}
-
-function fold<Input, State, Event extends Fact & KnownEvent>(
-  command: Command<Input, State, Event>,
-  history: readonly StoredEvent[],
-): State {
-  return history.reduce(
-    (state, stored) => command.evolution.evolve(state, decode<Event>(stored)),
-    command.evolution.initial,
-  );
 }
 
 function answer<State>(state: State, history: readonly StoredEvent[], changed: boolean): Handled<State> {

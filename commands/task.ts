@@ -7,6 +7,8 @@ import type { Payload } from '../src/domain/payload.ts';
 import {
   currentVersion,
   type ExistingTask,
+  MAX_TASK_NAME,
+  TASK_NAME,
   type TaskEvent,
   type TaskState,
   type TaskVersion,
@@ -21,15 +23,11 @@ const payload: z.ZodType<Payload> = z.union([
   z.strictObject({ blob: z.string(), bytes: z.number() }),
 ]);
 
-/** Names are shown, globbed and put into paths: letters, digits, `-`, `_`, `.` and `/` between segments. */
 export const taskName: z.ZodType<string> = z
   .string()
   .min(1)
-  .max(128)
-  .regex(
-    /^[A-Za-z0-9][A-Za-z0-9_.-]*(?:\/[A-Za-z0-9][A-Za-z0-9_.-]*)*$/,
-    'letters, digits, "-", "_", "." and single "/"',
-  );
+  .max(MAX_TASK_NAME)
+  .regex(TASK_NAME, 'letters, digits, "-", "_", "." and single "/"');
 
 const definition = z.strictObject({
   contentHash: z.string(),

@@ -1,5 +1,5 @@
 /** A file of log lines that begins anew at its limit, never splits a line, and never takes the server down with it. */
-import { closeSync, fstatSync, openSync, renameSync, rmSync, statSync, type Stats, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, renameSync, rmSync, type Stats, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { RatchetError } from '../src/domain/errors.ts';
 import { makeFolder } from './folder.ts';

@@ -2,8 +2,8 @@
 import { Ajv, type AnySchema, MissingRefError, type Options, type ValidateFunction } from 'ajv';
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import ajvDraft04 from 'ajv-draft-04';
 import draft06 from 'ajv/dist/refs/json-schema-draft-06.json' with { type: 'json' };
+import ajvDraft04 from 'ajv-draft-04';
 import ajvFormats from 'ajv-formats';
 import { RatchetError } from '../src/domain/errors.ts';
 import type { Json, JsonObject } from '../src/domain/event.ts';

@@ -5,6 +5,7 @@ import { isScalar, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { isRatchetError, RatchetError } from '../src/domain/errors.ts';
 import type { Json, JsonObject } from '../src/domain/event.ts';
+import { MAX_TASK_NAME, TASK_NAME } from '../src/domain/task.ts';
 import type { TaskDefinition, TaskTest } from '../src/ports/task-source.ts';
 import { readRegularFile } from './regular-file.ts';
 import { parseMetadata } from './task-metadata.ts';
@@ -105,11 +106,9 @@ function testCases(cases: readonly unknown[] | null | undefined, file: string): 
   );
 }
 
-const TASK_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*(?:\/[A-Za-z0-9][A-Za-z0-9_.-]*)*$/;
-
 /** A title such as "Weather API" can not name a task in a path or a glob: the folder names it then, and the title is its label. */
 function nameOf(given: string | null, folder: string, file: string): { name: string; label: string | null } {
-  if (given !== null && given.length <= 128 && TASK_NAME.test(given)) return { name: given, label: null };
+  if (given !== null && given.length <= MAX_TASK_NAME && TASK_NAME.test(given)) return { name: given, label: null };
   if (folder.length <= 128 && TASK_NAME.test(folder)) return { name: folder, label: given };
   throw invalid(
     file,

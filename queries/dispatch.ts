@@ -1,7 +1,7 @@
 /** Tells the runner what is due, and the health page who works. */
 import type { Kysely } from 'kysely';
 import type { ReadModels } from '../projections/read-models.ts';
-import { isoTime, timeOf } from '../src/domain/time.ts';
+import { isoTime } from '../src/domain/time.ts';
 import type { DispatchTable } from '../src/ports/dispatch-table.ts';
 
 /** The dispatch table as the runner reads it. */
@@ -18,17 +18,6 @@ export function dispatchTable(db: Kysely<ReadModels>): DispatchTable {
         .limit(limit)
         .execute();
       return rows.map((row) => ({ executionId: row.execution_id, priority: row.priority }));
-    },
-    nextDue: async (now) => {
-      const row = await db
-        .selectFrom('dispatch')
-        .select('run_at')
-        .where('state', '=', 'pending')
-        .where('run_at', '>', isoTime(now))
-        .orderBy('run_at')
-        .limit(1)
-        .executeTakeFirst();
-      return row === undefined ? null : timeOf(row.run_at);
     },
     runningElsewhere: async (liveSessions, limit) => {
       let query = db

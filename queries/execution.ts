@@ -3,8 +3,8 @@ import type { CompiledQuery, Kysely } from 'kysely';
 import { z } from 'zod';
 import type { ReadModels } from '../projections/read-models.ts';
 import { RatchetError } from '../src/domain/errors.ts';
-import { explain } from '../src/domain/explain.ts';
 import type { Json } from '../src/domain/event.ts';
+import { explain } from '../src/domain/explain.ts';
 import { cursor, decodeCursor, defineQuery, limit, pageOf, payload, type QueryDeps, stored } from './query.ts';
 
 const STATUSES = ['pending', 'running', 'waiting', 'completed', 'failed', 'cancelled'] as const;

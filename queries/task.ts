@@ -1,7 +1,7 @@
 /** Tells about tasks and their versions. */
 import { z } from 'zod';
-import { RatchetError } from '../src/domain/errors.ts';
 import type { ReadModels } from '../projections/read-models.ts';
+import { RatchetError } from '../src/domain/errors.ts';
 import { cursor, decodeCursor, defineQuery, limit, pageOf, payload, type QueryDeps, stored } from './query.ts';
 
 const flag = z.union([z.boolean(), z.stringbool()]);

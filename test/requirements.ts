@@ -30,10 +30,7 @@ const VARIABLES = by('config/load.test.ts', 'each environment variable overrides
 export const REQUIREMENTS: Readonly<Record<string, readonly Proof[]>> = {
   A5: by('e2e/two-processes.test.ts', 'both answer; each runs and shows what was made through the other'),
   // The MCP command itself comes with its issue; that each command makes the database it needs is proven here.
-  A7: by(
-    'e2e/fresh.test.ts',
-    'each command makes the database that it needs, without a server and without a configuration',
-  ),
+  A7: by('e2e/cli.test.ts', 'makes the database that it needs, without a server'),
   A9: [
     ...by('infra/event-store/sqlite-file.test.ts', 'what was appended is there when the file is opened again'),
     ...by('config/load.test.ts', 'relative paths start at the folder of the file'),
@@ -94,7 +91,7 @@ export const REQUIREMENTS: Readonly<Record<string, readonly Proof[]>> = {
   C18: by('e2e/sources.test.ts', 'explains an error with its type, whether it can pass, and what to do'),
   C19: by('e2e/sources.test.ts', 'keeps the lineage that a retry names'),
   C22: by('sandbox/pool.test.ts', 'each execution has a context of its own'),
-  E5: by('e2e/fresh.test.ts', 'a server reads its configuration at the start, and a changed one at the next'),
+  E5: by('e2e/cli.test.ts', 'reads its configuration at the start, and a changed one at the next'),
   E11: by('infra/logging.test.ts', 'is one object with time, upper-case level, message and fields'),
   E19: by(
     'e2e/package.test.ts',

@@ -1,8 +1,8 @@
 /** Writes an execution with everything a replay needs into a folder, and reads it back on any machine. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeFolder } from '../../infra/folder.ts';
 import { z } from 'zod';
+import { makeFolder } from '../../infra/folder.ts';
 import { RatchetError } from '../domain/errors.ts';
 import { categoryOf, START, type StoredEvent, streamName } from '../domain/event.ts';
 import type { ExecutionEvent } from '../domain/execution.ts';

@@ -1,7 +1,7 @@
 /** Stored events made into today's facts: the only place that reads payloads, and where old shapes are upcast. */
 import { ACCESS_EVENT_TYPES, type AccessEvent } from './access.ts';
 import { RatchetError } from './errors.ts';
-import type { Fact, StoredEvent } from './event.ts';
+import type { Evolution, Fact, StoredEvent } from './event.ts';
 import { EXECUTION_EVENT_TYPES, type ExecutionEvent } from './execution.ts';
 import { TASK_EVENT_TYPES, type TaskEvent } from './task.ts';
 import { TELEMETRY_EVENT_TYPES, type TelemetryEvent } from './telemetry.ts';
@@ -45,6 +45,14 @@ export function decode<Event extends KnownEvent>(stored: StoredEvent): Event {
       details: { position: stored.position, stream: stored.stream },
     });
   }
+}
+
+/** @returns the state that stored events add up to. Fails as {@link decode} does. */
+export function fold<State, Event extends KnownEvent>(
+  { initial, evolve }: Evolution<State, Event>,
+  history: readonly StoredEvent[],
+): State {
+  return history.reduce((state, stored) => evolve(state, decode<Event>(stored)), initial);
 }
 
 /** @returns the payload text of a fact, exactly as it will be stored. */

@@ -2,6 +2,10 @@
 import type { Evolution, Fact, JsonObject } from './event.ts';
 import type { Payload } from './payload.ts';
 
+/** Names are shown, globbed and put into paths: letters, digits, `-`, `_`, `.` and `/` between segments. */
+export const TASK_NAME: RegExp = /^[A-Za-z0-9][A-Za-z0-9_.-]*(?:\/[A-Za-z0-9][A-Za-z0-9_.-]*)*$/;
+export const MAX_TASK_NAME = 128;
+
 /** Everything that makes one version of a task; never changes once published. */
 export interface TaskVersion {
   /** 1 for the first version of the task, then one more each time. */

@@ -4,8 +4,8 @@ import type { ExecuteDeps, ExecuteTaskInput } from '../../commands/execute-task.
 import { known } from '../../commands/execution.ts';
 import { RatchetError } from '../domain/errors.ts';
 import { streamName } from '../domain/event.ts';
-import { type ExecutionEvent, execution, isFinished } from '../domain/execution.ts';
-import { decode } from '../domain/history.ts';
+import { execution, isFinished } from '../domain/execution.ts';
+import { fold } from '../domain/history.ts';
 
 /** Fails with `execution_not_found`, or `execution_running` for one that has not ended. */
 export async function retryOf(
@@ -15,11 +15,7 @@ export async function retryOf(
   reason: string | null,
 ): Promise<ExecuteTaskInput> {
   const history = await deps.store.readStream(streamName('execution', executionId));
-  const folded = history.reduce(
-    (state, stored) => execution.evolve(state, decode<ExecutionEvent>(stored)),
-    execution.initial,
-  );
-  const { status, request } = known(folded, executionId);
+  const { status, request } = known(fold(execution, history), executionId);
   if (!isFinished(status)) {
     throw new RatchetError('execution_running', `execution ${executionId} is ${status}`, {
       details: { executionId, status },

@@ -3,8 +3,6 @@
 export interface DispatchTable {
   /** Executions that wait for a start and are due, by priority, then age. */
   due(now: number, limit: number): Promise<readonly { executionId: string; priority: number }[]>;
-  /** When the next one that is not due yet becomes so; null when none waits. Milliseconds. */
-  nextDue(now: number): Promise<number | null>;
   /** Executions that run in a session other than the given ones. */
   runningElsewhere(
     liveSessions: readonly string[],

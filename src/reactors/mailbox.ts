@@ -1,7 +1,7 @@
 /** A place where answers arrive while one reader waits, so that an attempt sees them in the order they came. */
 
 /** Longest delay that a timer of the platform can hold. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+export const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export class Mailbox<Mail> {
   #mail: Mail[] = [];

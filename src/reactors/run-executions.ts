@@ -6,7 +6,6 @@ import { isRatchetError, RatchetError } from '../domain/errors.ts';
 import { streamName } from '../domain/event.ts';
 import {
   type AttemptStart,
-  type ExecutionEvent,
   type ExecutionRequest,
   type ExistingExecution,
   entriesBeforeFailure,
@@ -14,13 +13,14 @@ import {
   isFinished,
   journalOf,
 } from '../domain/execution.ts';
-import { decode } from '../domain/history.ts';
+import { fold } from '../domain/history.ts';
 import { JOURNAL_VERSION } from '../domain/journal.ts';
 import type { TaskVersion } from '../domain/task.ts';
 import { timeOf } from '../domain/time.ts';
 import type { DispatchTable, Sessions } from '../ports/dispatch-table.ts';
 import type { Dispatcher, Reservation } from '../ports/dispatcher.ts';
 import { type AttemptFact, type Claimed, type LiveDeps, type Running, runLive } from './live-attempt.ts';
+import { MAX_TIMER_MS } from './mailbox.ts';
 import { Places } from './places.ts';
 import { PriorityQueue } from './priority-queue.ts';
 
@@ -166,7 +166,7 @@ export class ExecutionRunner implements Dispatcher {
         this.#later.delete(executionId);
         this.offer(executionId, priority, 0);
       },
-      Math.min(delay, 2 ** 31 - 1),
+      Math.min(delay, MAX_TIMER_MS),
     );
     timer.unref();
     this.#later.set(executionId, timer);
@@ -197,7 +197,7 @@ export class ExecutionRunner implements Dispatcher {
       this.#claim(executionId)
         .finally(() => this.#claiming.delete(executionId))
         .then(
-          (claimed) => (claimed === null ? this.#left() : this.#run(claimed)),
+          (claimed) => (claimed === null ? this.#unclaimed(executionId) : this.#run(claimed)),
           (error: unknown) => {
             if (!isRatchetError(error, 'version_conflict')) this.#troubled(executionId, error);
             this.#left();
@@ -206,15 +206,19 @@ export class ExecutionRunner implements Dispatcher {
     }
   }
 
+  /** It has ended, or runs elsewhere: what was remembered about it here is forgotten. */
+  #unclaimed(executionId: string): void {
+    this.#abandoned.delete(executionId);
+    this.#troubles.delete(executionId);
+    this.#left();
+  }
+
   /** One winner: the append is at the version that was read. */
   async #claim(executionId: string): Promise<Claimed | null> {
     const { store, runtime, sessions } = this.#deps;
     const stream = streamName('execution', executionId);
     const history = await store.readStream(stream);
-    const state = history.reduce(
-      (folded, stored) => execution.evolve(folded, decode<ExecutionEvent>(stored)),
-      execution.initial,
-    );
+    const state = fold(execution, history);
     if (state.status === 'none' || isFinished(state.status)) return null;
     const last = state.attempts.at(-1);
     const takeOverFrom = state.status === 'running' ? (last?.worker ?? null) : null;

@@ -101,7 +101,6 @@ it.each([
   ['versions of a task', () => readOf(listTaskVersions, { task_id: 'echo' })],
   ['tasks of a category', () => readOf(listTasks, { category: 'echo' })],
   ['work that is due', () => dispatchTable(db).due(0, 10)],
-  ['work that is due next', () => dispatchTable(db).nextDue(0)],
   ['work of other workers', () => dispatchTable(db).runningElsewhere(['one'], 10)],
 ] as const)('%s: found by an index', async (_, read) => {
   const plans = await plansOf(read);
