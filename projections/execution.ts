@@ -1,13 +1,14 @@
 /** Shapes the facts about executions into one row each, and their journal into one row a step. */
 import { idOf, type StoredEvent } from '../src/domain/event.ts';
-import type { KnownEvent } from '../src/domain/history.ts';
-import type { ReadModels } from './read-models.ts';
 import { EXECUTION_EVENT_TYPES, type ExecutionRequest, type Failure } from '../src/domain/execution.ts';
+import { fingerprintOf } from '../src/domain/fingerprint.ts';
+import type { KnownEvent } from '../src/domain/history.ts';
 import { insert, type Projection, update, upsert } from './projection.ts';
+import type { ReadModels } from './read-models.ts';
 
 export const executions: Projection = {
   name: 'executions',
-  version: 2,
+  version: 3,
   tables: ['executions'],
   types: [...EXECUTION_EVENT_TYPES, 'ProgressReported', 'LogLineWritten'],
   apply: (event, stored) => {
@@ -55,15 +56,21 @@ function changedColumns(event: KnownEvent, { position, recordedAt, occurredAt }:
 
 type Row = ReadModels['executions'];
 
-const NOT_WAITING = { wait_until: null, waiting_for: null };
-const NO_ERROR = { error_code: null, error_name: null, error_message: null, error: null };
+const NOT_WAITING = { wait_until: null, waiting_for: null, question: null };
+const NO_ERROR = { error_code: null, error_name: null, error_message: null, error: null, fingerprint: null };
 
 function ended({ durationMs }: { readonly durationMs: number }, at: string): Partial<Row> {
   return { finished_at: at, duration_ms: durationMs, ...NOT_WAITING };
 }
 
 function errorColumns({ code, error }: Failure) {
-  return { error_code: code, error_name: error.name, error_message: error.message, error: JSON.stringify(error) };
+  return {
+    error_code: code,
+    error_name: error.name,
+    error_message: error.message,
+    error: JSON.stringify(error),
+    fingerprint: fingerprintOf({ code, error }),
+  };
 }
 
 function requestedRow(request: ExecutionRequest, told: { principal: string; at: string; position: string }) {
@@ -88,6 +95,7 @@ function requestedRow(request: ExecutionRequest, told: { principal: string; at: 
     error_name: null,
     error_message: null,
     error: null,
+    fingerprint: null,
     progress: null,
     progress_step: null,
     progress_message: null,
@@ -97,12 +105,14 @@ function requestedRow(request: ExecutionRequest, told: { principal: string; at: 
     parent_id: request.parent?.executionId ?? null,
     original_execution: request.lineage.originalExecution,
     retry_reason: request.lineage.retryReason,
+    fork_step: null,
     metadata: JSON.stringify(request.metadata),
     options: JSON.stringify(request.options),
     requested_at: told.at,
     started_at: null,
     wait_until: request.options.runAt,
     waiting_for: null,
+    question: null,
     finished_at: null,
     duration_ms: null,
     position: told.position,

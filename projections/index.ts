@@ -3,8 +3,19 @@ import { audit } from './audit.ts';
 import { dispatch } from './dispatch.ts';
 import { executions, steps } from './execution.ts';
 import type { Projection } from './projection.ts';
+import { replays } from './replay.ts';
 import { tasks } from './task.ts';
 import { logLines, spans } from './telemetry.ts';
 import { workers } from './worker.ts';
 
-export const PROJECTIONS: readonly Projection[] = [tasks, executions, steps, logLines, spans, audit, dispatch, workers];
+export const PROJECTIONS: readonly Projection[] = [
+  tasks,
+  executions,
+  steps,
+  logLines,
+  spans,
+  audit,
+  dispatch,
+  workers,
+  replays,
+];

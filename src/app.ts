@@ -10,6 +10,7 @@ import { openOutbound } from '../infra/outbound.ts';
 import { eventStoreBlobs } from '../infra/payload-blobs.ts';
 import { openSqliteReadStore } from '../infra/read-store/sqlite.ts';
 import { systemRuntime } from '../infra/runtime.ts';
+import { openDebugSandbox } from '../infra/sandbox/debug-pool.ts';
 import { openSandbox } from '../infra/sandbox/pool.ts';
 import { openSchemaCheck } from '../infra/schema-check.ts';
 import { type ConfiguredSecret, configuredSecrets } from '../infra/secrets.ts';
@@ -26,9 +27,12 @@ import { type Projector, projectInline } from './projector.ts';
 import { projectOnThread } from './projector-on-thread.ts';
 import { type Refusal, RefusalAudit } from './reactors/audit-refusals.ts';
 import { Completions, type End } from './reactors/completions.ts';
+import { debuggingOf } from './reactors/debugging.ts';
+import { diagnosisOf } from './reactors/diagnosing.ts';
 import { followCancels } from './reactors/follow-cancels.ts';
 import { FollowedTasks } from './reactors/follow-tasks.ts';
-import { replayFaithfully } from './reactors/replay.ts';
+import { profilingOf } from './reactors/profiling.ts';
+import { replaysOf } from './reactors/replays.ts';
 import { ExecutionRunner } from './reactors/run-executions.ts';
 import { followSource, type SourceStatus } from './reactors/sync-sources.ts';
 import { startWorkerSession } from './reactors/worker-session.ts';
@@ -47,6 +51,8 @@ export interface AppSettings {
   readonly readStoreFile: string | null;
   /** Executions at once. */
   readonly workers: number;
+  /** Debugged replays at once. */
+  readonly debugSessions: number;
   /** Processes kept ready. */
   readonly warmWorkers: number;
   readonly bounds: ExecutionBounds;
@@ -137,6 +143,11 @@ async function openParts(settings: AppSettings, closers: Closers) {
   closers.push(() => rows.close());
   const sandbox = await openSandbox({ size: settings.workers * PROCESSES_PER_PLACE, warm: settings.warmWorkers });
   closers.push(() => sandbox.close());
+  const debugSandbox = openDebugSandbox({
+    size: settings.debugSessions,
+    prepare: (code, file) => sandbox.prepare(code, file),
+  });
+  closers.push(() => debugSandbox.close());
   const projector = place.isShared
     ? await projectOnThread({ eventStoreUrl: settings.eventStoreUrl, readStoreFile: place.readStoreFile }, onTrouble)
     : await projectInline(store, rows, onTrouble);
@@ -150,7 +161,17 @@ async function openParts(settings: AppSettings, closers: Closers) {
   const directory = new FollowedTasks(store);
   const completions = new Completions(store);
   const { bounds, limits } = settings;
-  const shared = { store, runtime, directory, schemas: openSchemaCheck(), blobs, bounds, sandbox, limits };
+  const shared = {
+    store,
+    runtime,
+    directory,
+    schemas: openSchemaCheck(),
+    blobs,
+    bounds,
+    sandbox,
+    debugSandbox,
+    limits,
+  };
   const runner: ExecutionRunner = new ExecutionRunner(
     {
       ...shared,
@@ -217,6 +238,7 @@ function appOf(settings: AppSettings, parts: Parts, sources: readonly SourceStat
   const refusals = new RefusalAudit(parts, parts.onTrouble);
   closers.push(() => refusals.flush());
   closers.push(() => runner.close(grace));
+  const debugging = debuggingOf(parts);
   const core: Core = {
     execute: { ...parts, dispatcher: runner },
     publish: parts,
@@ -224,7 +246,10 @@ function appOf(settings: AppSettings, parts: Parts, sources: readonly SourceStat
     progress: projector.progress,
     wait: settings.wait,
     awaitEnd: (executionId, ms, createdNow) => awaitEnd(completions, executionId, ms, createdNow),
-    replay: (executionId, attempt) => replayFaithfully(parts, executionId, attempt),
+    replays: replaysOf(parts),
+    debugging,
+    diagnosis: diagnosisOf({ ...parts, db: rows.db, debugging }),
+    profiling: profilingOf(parts),
     projections: { statuses: () => projector.statuses(), rebuild: (names) => projector.rebuild(names) },
   };
   return {

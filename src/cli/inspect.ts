@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { eventFilter, eventFilterInput, shownEvent } from '../../queries/event.ts';
 import { type App, type AppSettings, openApp } from '../app.ts';
+import { LOCAL_ADMIN } from '../domain/access.ts';
 import { START } from '../domain/event.ts';
 import type { ReplayResult } from '../domain/replay.ts';
 import { parse } from '../interfaces/operation.ts';
@@ -40,7 +41,7 @@ export async function replay(
       await restoreRecording(recording, store);
       await directory.reach(await store.head());
     }
-    const result = await core.replay(id, attempt);
+    const result = await core.replays.faithful(id, attempt ?? null, LOCAL_ADMIN);
     output.result(result, () => toldReplay(result));
     return result.identical ? 0 : 1;
   });

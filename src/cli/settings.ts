@@ -17,6 +17,7 @@ export function appSettings(config: Config, logger: FastifyBaseLogger, cpus: num
     readStoreFile: null,
     workers,
     warmWorkers: Math.min(2, workers),
+    debugSessions: 4,
     bounds: {
       maxTimeoutMs: execution.maxExecutionTimeMs,
       defaultMemoryMb: Math.max(64, Math.floor(limits.taskExecutionMemoryLimit / MIB)),

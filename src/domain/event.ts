@@ -56,7 +56,16 @@ export interface Fact<Type extends string = string, Data = unknown> {
 }
 
 /** Stream categories. A stream is named `category-id`; only the first dash separates. */
-export type Category = 'task' | 'execution' | 'telemetry' | 'worker' | 'blob' | 'batch' | 'schedule' | 'access';
+export type Category =
+  | 'task'
+  | 'execution'
+  | 'telemetry'
+  | 'worker'
+  | 'blob'
+  | 'batch'
+  | 'schedule'
+  | 'access'
+  | 'replay';
 
 /** @returns the name of the stream that holds the events of `id`. */
 export function streamName(category: Category, id: string): string {

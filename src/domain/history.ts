@@ -3,12 +3,13 @@ import { ACCESS_EVENT_TYPES, type AccessEvent } from './access.ts';
 import { RatchetError } from './errors.ts';
 import type { Evolution, Fact, StoredEvent } from './event.ts';
 import { EXECUTION_EVENT_TYPES, type ExecutionEvent } from './execution.ts';
+import { REPLAY_EVENT_TYPES, type ReplayEvent } from './replay.ts';
 import { TASK_EVENT_TYPES, type TaskEvent } from './task.ts';
 import { TELEMETRY_EVENT_TYPES, type TelemetryEvent } from './telemetry.ts';
 import { WORKER_EVENT_TYPES, type WorkerEvent } from './worker.ts';
 
 /** Every fact that is stored, blobs aside. */
-export type KnownEvent = TaskEvent | ExecutionEvent | TelemetryEvent | WorkerEvent | AccessEvent;
+export type KnownEvent = TaskEvent | ExecutionEvent | TelemetryEvent | WorkerEvent | AccessEvent | ReplayEvent;
 
 /** The schema version that new events are written with, by type; 1 where none is named. */
 const CURRENT_VERSIONS: Readonly<Record<string, number>> = {};
@@ -23,6 +24,7 @@ const KNOWN_TYPES: ReadonlySet<string> = new Set([
   ...TELEMETRY_EVENT_TYPES,
   ...WORKER_EVENT_TYPES,
   ...ACCESS_EVENT_TYPES,
+  ...REPLAY_EVENT_TYPES,
 ]);
 
 /**

@@ -6,11 +6,14 @@ import { keyedCommandId } from '../../commands/handle.ts';
 import type { PublishDeps } from '../../commands/publish-task.ts';
 import type { Query, QueryDeps } from '../../queries/query.ts';
 import { authorize, type Permission, type Principal } from '../domain/access.ts';
+import type { Debugging } from '../domain/debugging.ts';
+import type { Diagnosis } from '../domain/diagnosis.ts';
 import { isRatchetError, RatchetError } from '../domain/errors.ts';
 import { type Position, START } from '../domain/event.ts';
 import type { ExecutionSource, TerminalEvent } from '../domain/execution.ts';
 import { canonicalJson } from '../domain/journal.ts';
-import type { ReplayResult } from '../domain/replay.ts';
+import type { Profiling } from '../domain/profile.ts';
+import type { Replays } from '../domain/replay.ts';
 import type { ProjectionProgress } from '../ports/read-store.ts';
 
 /** What operations work with; `app.ts` puts it together. */
@@ -26,7 +29,10 @@ export interface Core {
     ms: number,
     createdNow: boolean,
   ): Promise<{ readonly event: TerminalEvent; readonly position: Position } | null>;
-  replay(executionId: string, attempt: number | undefined): Promise<ReplayResult>;
+  readonly replays: Replays;
+  readonly debugging: Debugging;
+  readonly diagnosis: Diagnosis;
+  readonly profiling: Profiling;
   projections: { statuses(): readonly unknown[]; rebuild(names: readonly string[] | undefined): Promise<void> };
 }
 

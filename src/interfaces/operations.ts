@@ -20,7 +20,11 @@ import { RatchetError } from '../domain/errors.ts';
 import type { TerminalEvent } from '../domain/execution.ts';
 import { explain } from '../domain/explain.ts';
 import { currentVersion, type TaskState } from '../domain/task.ts';
+import { DEBUG_OPERATIONS } from './debug-operations.ts';
+import { DIAGNOSIS_OPERATIONS } from './diagnosis-operations.ts';
 import { type Caller, type Core, command, metaOf, type Operation, query } from './operation.ts';
+import { PROFILE_OPERATIONS } from './profile-operations.ts';
+import { REPLAY_OPERATIONS } from './replay-operations.ts';
 import { retryOf } from './retry-execution.ts';
 
 const executionId = z.strictObject({ execution_id: z.string().min(1).max(64) });
@@ -167,13 +171,6 @@ export const OPERATIONS: readonly Operation[] = [
     },
   }),
   command({
-    name: 'replay_execution',
-    permission: 'read_traces',
-    description: 'Run an execution again on its journal, without network, and compare output, logs and spans.',
-    input: executionId.extend({ attempt: z.int().positive().optional() }),
-    run: (core, input) => core.replay(input.execution_id, input.attempt),
-  }),
-  command({
     name: 'create_task',
     permission: 'manage_tasks',
     description: 'Create a task from code and schemas.',
@@ -208,6 +205,10 @@ export const OPERATIONS: readonly Operation[] = [
       );
     },
   }),
+  ...REPLAY_OPERATIONS,
+  ...DEBUG_OPERATIONS,
+  ...DIAGNOSIS_OPERATIONS,
+  ...PROFILE_OPERATIONS,
   switching(enableTask, 'Let a disabled task be executed again.'),
   switching(disableTask, 'Refuse new executions of a task.'),
   switching(deleteTask, 'Delete a task; its versions and executions stay on record.'),

@@ -39,10 +39,10 @@ export interface AttemptPlan {
   readonly journal: readonly JournalEntry[];
   readonly runtime: Runtime;
   readonly recorder: Recorder;
-  /** Live: the world to go on with after the journal. Replay: how the record ends. */
+  /** Live: the world to go on with after the journal. Replay: how the record ends; null where it just breaks off. */
   readonly then:
     | { readonly kind: 'live'; readonly world: World }
-    | { readonly kind: 'replay'; readonly ending: Ending };
+    | { readonly kind: 'replay'; readonly ending: Ending | null };
   /** Aborting asks the task to end: it sees a cancellation, and is killed when it does not come back within a moment. */
   readonly cancel: AbortSignal;
   /** Aborting ends the attempt at once; {@link runAttempt} rejects with the reason. */
@@ -56,4 +56,6 @@ export type AttemptResult = { readonly turn: number; readonly clock: number } & 
   | { readonly kind: 'threw'; readonly error: TaskErrorData }
   | { readonly kind: 'cancelled'; readonly seen: boolean }
   | { readonly kind: 'parked'; readonly reason: 'sleep' | 'timer' | 'task'; readonly until: number }
+  /** A record without an end was followed as far as it goes. */
+  | { readonly kind: 'exhausted' }
 );

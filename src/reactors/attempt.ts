@@ -29,6 +29,12 @@ export function runAttempt(plan: AttemptPlan): Promise<AttemptResult> {
   return new Attempt(plan).run();
 }
 
+/** What comes after a turn. */
+type Next =
+  | Delivery
+  | { readonly type: 'park'; readonly reason: 'sleep' | 'timer' | 'task'; readonly until: number }
+  | { readonly type: 'exhausted' };
+
 class Attempt {
   readonly #plan: AttemptPlan;
   readonly #open = new Map<string, OpenCall>();
@@ -68,6 +74,7 @@ class Attempt {
       if (turn.status.kind === 'returned') await this.#finishLeft(turn);
       if (turn.status.kind !== 'waiting') return this.#ended(turn);
       const next = await this.#next(turn);
+      if (next.type === 'exhausted') return { kind: 'exhausted', ...last };
       if (next.type === 'park') return { kind: 'parked', reason: next.reason, until: next.until, ...last };
       if (next.type === 'cancel') return await this.#cancelled(turn, next);
       turn = await this.#guarded(session.deliver(next));
@@ -126,13 +133,14 @@ class Attempt {
     }
   }
 
-  async #next(turn: Turn): Promise<Delivery | { type: 'park'; reason: 'sleep' | 'timer' | 'task'; until: number }> {
+  async #next(turn: Turn): Promise<Next> {
     const entry = this.#outcomes[this.#cursor];
     if (entry !== undefined)
       return entry.turn > turn.turn + 1 ? this.#timer(turn, describe(entry)) : this.#recorded(entry);
     const { then } = this.#plan;
     if (then.kind === 'live') return this.#live(turn, then.world);
     const { ending } = then;
+    if (ending === null) return { type: 'exhausted' };
     if (ending.kind === 'cancelled' && ending.turn === turn.turn + 1) {
       return { type: 'cancel', clock: ending.clock, reason: 'cancelled' };
     }
@@ -162,10 +170,7 @@ class Attempt {
     return { type: 'timer', clock: Math.max(due, turn.clock) };
   }
 
-  async #live(
-    turn: Turn,
-    world: World,
-  ): Promise<Delivery | { type: 'park'; reason: 'sleep' | 'timer' | 'task'; until: number }> {
+  async #live(turn: Turn, world: World): Promise<Next> {
     const { runtime, abort, cancel } = this.#plan;
     const status = turn.status.kind === 'waiting' ? turn.status : { nextTimer: null, blockedOn: null };
     if (status.nextTimer === null && this.#open.size === 0) throw stalled();
@@ -305,7 +310,11 @@ class Attempt {
   #ended(turn: Turn): AttemptResult {
     const { then } = this.#plan;
     const kind = turn.status.kind;
-    if (then.kind === 'replay' && (then.ending.turn !== turn.turn || then.ending.kind !== kind)) {
+    if (
+      then.kind === 'replay' &&
+      then.ending !== null &&
+      (then.ending.turn !== turn.turn || then.ending.kind !== kind)
+    ) {
       throw mismatch(`${then.ending.kind} at turn ${then.ending.turn}`, `${kind} at turn ${turn.turn}`);
     }
     this.#tellRoot(turn.clock, kind === 'returned');

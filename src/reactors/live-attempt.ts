@@ -171,6 +171,8 @@ class LiveAttempt {
       }
       case 'parked':
         return { type: 'ExecutionWaiting', data: { attempt, reason: result.reason, until: isoTime(result.until) } };
+      case 'exhausted':
+        throw new RatchetError('internal', 'a live attempt has no record that could be exhausted');
       default:
         return result satisfies never;
     }
@@ -270,7 +272,7 @@ function overdue(timeoutMs: number): RatchetError {
 
 /** What the sandbox is started with: from the recorded start, so that every run of the attempt begins alike. */
 export async function taskStartOf(
-  deps: { readonly sandbox: Sandbox; readonly blobs: Blobs },
+  deps: { readonly sandbox: Pick<Sandbox, 'prepare'>; readonly blobs: Blobs },
   { request, version, start, state }: Pick<Claimed, 'request' | 'version' | 'start' | 'state'>,
 ): Promise<TaskStart> {
   const code = await deps.blobs.get(version.code);

@@ -1,69 +1,33 @@
 /** Runs an execution again on its journal, with no world at all, and says whether everything came out the same. */
 import { RatchetError } from '../domain/errors.ts';
 import { type Json, streamName } from '../domain/event.ts';
-import {
-  type ExecutionEvent,
-  type ExistingExecution,
-  execution,
-  journalOf,
-  telemetryChain,
-} from '../domain/execution.ts';
+import { type ExistingExecution, telemetryChain } from '../domain/execution.ts';
 import { decode } from '../domain/history.ts';
 import { canonicalJson, LOG_LEVELS, type Telemetry } from '../domain/journal.ts';
 import type { ReplayDifference, ReplayResult } from '../domain/replay.ts';
 import type { TelemetryEvent } from '../domain/telemetry.ts';
-import type { Blobs } from '../ports/blobs.ts';
-import type { EventStore } from '../ports/event-store.ts';
-import type { Runtime } from '../ports/runtime.ts';
-import type { Sandbox, SandboxLimits } from '../ports/sandbox.ts';
-import type { TaskDirectory } from '../ports/task-directory.ts';
+import type { Sandbox } from '../ports/sandbox.ts';
 import { runAttempt } from './attempt.ts';
-import type { AttemptResult, Ending } from './attempt-plan.ts';
-import { resolveJournal, taskStartOf } from './live-attempt.ts';
+import type { AttemptResult } from './attempt-plan.ts';
 import { plainError } from './perform-steps.ts';
+import { type AttemptEnded, notReplayable, type RecordedRun, type RecordedRunDeps } from './recorded-run.ts';
 
-export interface ReplayDeps {
-  readonly store: EventStore;
-  readonly blobs: Blobs;
-  readonly runtime: Runtime;
+export interface ReplayDeps extends RecordedRunDeps {
   readonly sandbox: Sandbox;
-  readonly directory: TaskDirectory;
-  readonly limits: Omit<SandboxLimits, 'memoryMb'>;
 }
 
-type Ended = Extract<
-  ExecutionEvent,
-  { type: 'ExecutionCompleted' | 'ExecutionFailed' | 'ExecutionCancelled' | 'AttemptFailed' }
->;
-
 /**
- * Replays the last ended attempt of an execution, or the given one, with the recorded code.
- * Fails with `execution_not_found`, `not_replayable`, `task_not_found`, or `replay_mismatch` (details: expected, actual).
+ * Replays an ended attempt with the recorded code.
+ * Fails with `not_replayable` for an attempt that was ended from outside, or `replay_mismatch` (details: expected, actual).
  */
-export async function replayFaithfully(deps: ReplayDeps, executionId: string, attempt?: number): Promise<ReplayResult> {
-  const events = (await deps.store.readStream(streamName('execution', executionId))).map((stored) =>
-    decode<ExecutionEvent>(stored),
-  );
-  const state = events.reduce(execution.evolve, execution.initial);
-  if (state.status === 'none') {
-    throw new RatchetError('execution_not_found', `there is no execution ${executionId}`, { details: { executionId } });
+export async function replayFaithfully(deps: ReplayDeps, run: RecordedRun): Promise<ReplayResult> {
+  const { state, ended, ending, start, journal } = run;
+  if (ending === null) {
+    throw notReplayable(run.executionId, 'the attempt was ended from outside, so its end is not in the journal');
   }
-  const ended = endOf(events, attempt);
-  const start = state.attempts.find((candidate) => candidate.attempt === ended?.data.attempt);
-  if (ended === undefined || start === undefined) throw notReplayable(executionId, 'no attempt of it has ended');
-  const ending = endingOf(ended);
-  if (ending === null)
-    throw notReplayable(executionId, 'the attempt was ended from outside, so its end is not in the journal');
-  const version = deps.directory
-    .find(state.request.task.id)
-    ?.versions.find((v) => v.version === state.request.task.version);
-  if (version === undefined) throw notReplayable(executionId, 'its code version is gone');
-
   const told: Telemetry[] = [];
   const abort = new AbortController();
-  const taskStart = await taskStartOf(deps, { request: state.request, version, start, state });
-  const journal = await resolveJournal(deps.blobs, journalOf(state, start.attempt));
-  const session = await deps.sandbox.open({ ...deps.limits, memoryMb: state.request.options.memoryMb });
+  const session = await deps.sandbox.open(run.limits);
   const deadline = setTimeout(() => {
     const error = new RatchetError('execution_timeout', 'the replay did not end in time');
     abort.abort(error);
@@ -72,7 +36,7 @@ export async function replayFaithfully(deps: ReplayDeps, executionId: string, at
   try {
     const result = await runAttempt({
       session,
-      start: taskStart,
+      start: run.taskStart,
       journal,
       runtime: deps.runtime,
       recorder: { stepCompleted: async () => undefined, telemetry: (records) => void told.push(...records) },
@@ -82,58 +46,17 @@ export async function replayFaithfully(deps: ReplayDeps, executionId: string, at
       abort: abort.signal,
       onIdle: () => undefined,
     });
-    return await compared(deps, {
-      state,
-      ended,
-      attempt: start.attempt,
-      told,
-      result,
-      steps: journal.length,
-      node: start.node,
-    });
+    const { attempt, node } = start;
+    return await compared(deps, { state, ended, attempt, told, result, steps: journal.length, node });
   } finally {
     clearTimeout(deadline);
     session.release();
   }
 }
 
-function notReplayable(executionId: string, why: string): RatchetError {
-  return new RatchetError('not_replayable', `execution ${executionId} can not be replayed: ${why}`, {
-    details: { executionId },
-  });
-}
-
-function endOf(events: readonly ExecutionEvent[], attempt: number | undefined): Ended | undefined {
-  return events.findLast(
-    (event): event is Ended =>
-      (event.type === 'ExecutionCompleted' ||
-        event.type === 'ExecutionFailed' ||
-        event.type === 'ExecutionCancelled' ||
-        event.type === 'AttemptFailed') &&
-      (attempt === undefined || event.data.attempt === attempt),
-  );
-}
-
-/** Null when the attempt was killed: then no turn is its last one. */
-function endingOf(ended: Ended): Ending | null {
-  const { turn, clock } = ended.data;
-  if (turn === null || turn === 0) return null;
-  switch (ended.type) {
-    case 'ExecutionCompleted':
-      return { kind: 'returned', turn, clock };
-    case 'ExecutionCancelled':
-      return { kind: 'cancelled', turn, clock };
-    case 'ExecutionFailed':
-    case 'AttemptFailed':
-      return { kind: ended.data.code === 'output_schema_violation' ? 'returned' : 'threw', turn, clock };
-    default:
-      return ended satisfies never;
-  }
-}
-
 interface Replayed {
   readonly state: ExistingExecution;
-  readonly ended: Ended;
+  readonly ended: AttemptEnded;
   readonly attempt: number;
   readonly told: readonly Telemetry[];
   readonly result: AttemptResult;
@@ -172,11 +95,17 @@ async function compared(deps: ReplayDeps, replayed: Replayed): Promise<ReplayRes
     differences,
     steps,
     turns: result.turn,
-    result: result.kind,
+    result: endedAs(result),
     output,
     error,
     recordedOnNode,
   };
+}
+
+/** A record with an end is never followed beyond it. */
+function endedAs({ kind }: AttemptResult): ReplayResult['result'] {
+  if (kind === 'exhausted') throw new RatchetError('internal', 'the record has an end, and was exhausted before it');
+  return kind;
 }
 
 interface Comparable {

@@ -5,6 +5,7 @@ import { openSandbox } from '../../infra/sandbox/pool.ts';
 import { type StoredEvent, streamName } from '../../src/domain/event.ts';
 import type { EventStore } from '../../src/ports/event-store.ts';
 import type { Sandbox } from '../../src/ports/sandbox.ts';
+import { recordedRun } from '../../src/reactors/recorded-run.ts';
 import { replayFaithfully } from '../../src/reactors/replay.ts';
 import { openTestApp, TEST_SETTINGS, type TestApp } from '../support/app.ts';
 import { startHttpApi } from '../support/http-api.ts';
@@ -125,7 +126,7 @@ describe('a replay that does not fit', () => {
     };
     const { blobs, runtime } = core.execute;
     const deps = { store: tampered, blobs, runtime, sandbox, directory, limits: TEST_SETTINGS.limits };
-    return replayFaithfully(deps, executionId);
+    return recordedRun(deps, executionId, null).then((run) => replayFaithfully(deps, run));
   }
 
   /** Changes the data of the events that `matches` picks. */
@@ -237,7 +238,7 @@ test('a replay changes nothing in the store of what it replays', async () => {
 test('an execution that has not ended, was never there, or was ended from outside can not be replayed', async () => {
   await app.task('sleeps', 'function main() { sleep(60000); }');
   const { execution_id } = await app.call('create_execution', { task_id: 'sleeps', input: {} });
-  await expect(app.call('replay_execution', { execution_id })).rejects.toMatchObject({ code: 'not_replayable' });
+  await expect(app.call('replay_execution', { execution_id })).rejects.toMatchObject({ code: 'execution_running' });
   await app.call('cancel_execution', { execution_id });
   await expect(app.call('replay_execution', { execution_id: 'nowhere' })).rejects.toMatchObject({
     code: 'execution_not_found',

@@ -11,6 +11,7 @@ export const TEST_SETTINGS: AppSettings = {
   readStoreFile: null,
   workers: 2,
   warmWorkers: 1,
+  debugSessions: 4,
   bounds: { maxTimeoutMs: 30_000, defaultMemoryMb: 128, maxMemoryMb: 1_024, queueSize: 10_000, allowDangerous: false },
   limits: { maxOutputBytes: 50 * 1024 * 1024, maxLogLines: 10_000, maxLogBytes: 10 * 1024 * 1024, maxSteps: 10_000 },
   stepLimits: { httpTimeoutMs: 10_000, maxBodyBytes: 10 * 1024 * 1024 },
