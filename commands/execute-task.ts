@@ -8,8 +8,10 @@ import {
   type ExecutionOptions,
   type ExecutionRequest,
   type ExecutionSource,
+  type Fork,
   NO_RETRY,
   type RetryPolicy,
+  type StepEnd,
 } from '../src/domain/execution.ts';
 import { decode } from '../src/domain/history.ts';
 import { canonicalJson } from '../src/domain/journal.ts';
@@ -21,7 +23,7 @@ import type { Dispatcher, Reservation } from '../src/ports/dispatcher.ts';
 import type { SchemaCheck } from '../src/ports/schema-check.ts';
 import type { TaskDirectory } from '../src/ports/task-directory.ts';
 import type { CommandMeta } from './command.ts';
-import { requestExecution } from './execution.ts';
+import { type RequestInput, requestExecution } from './execution.ts';
 import { type Deps, type Handled, handle, handleNew } from './handle.ts';
 
 const json: z.ZodType<Json> = z.json();
@@ -51,6 +53,10 @@ export const executeTaskInput = z.strictObject({
     .describe('Start no sooner than this many milliseconds from now.'),
   run_at: z.iso.datetime({ offset: true }).optional().describe('Start no sooner than this time.'),
   retry: retryInput.optional(),
+  unknown_steps: z
+    .enum(['fail', 'resend'])
+    .optional()
+    .describe('What to do with a call whose outcome a crash hid; as the task says, else fail.'),
   version: z.int().positive().optional().describe('Task version; the current one when left out.'),
   idempotency_key: z.string().min(1).max(256).optional().describe('The same key again is the same execution.'),
   metadata: z
@@ -83,6 +89,8 @@ export interface Origin {
   readonly parent: ExecutionRequest['parent'];
   /** Given by callers that must reach the same execution again, such as a `task` step. */
   readonly executionId: string | null;
+  /** The execution that it branches off, and the outcomes it keeps. */
+  readonly fork?: { readonly from: Fork; readonly inherited: readonly StepEnd[] } | undefined;
 }
 
 export interface Requested {
@@ -109,14 +117,16 @@ export async function executeTask(
   const { task, version } = runnable(deps, input);
   await checkInput(deps, version, input.input);
   const request = await requestOf(deps, { task, version }, input, origin, meta);
-  const isDelayed = request.options.runAt !== null;
-  const reservation = isDelayed ? null : deps.dispatcher.reserve();
+  // The first attempt of a fork is made from its journal, by whoever claims it.
+  const isLater = request.options.runAt !== null || origin.fork !== undefined;
+  const reservation = isLater ? null : deps.dispatcher.reserve();
   if (reservation === null && deps.dispatcher.queued() >= deps.bounds.queueSize) {
     throw new RatchetError('queue_full', `${deps.bounds.queueSize} executions wait already; nothing was stored`, {
       details: { queued: deps.dispatcher.queued(), retryAfterSeconds: 1 },
     });
   }
-  const handled = await store(deps, { request, started: reservation?.start ?? null }, meta, reservation);
+  const inherited = origin.fork?.inherited ?? [];
+  const handled = await store(deps, { request, started: reservation?.start ?? null, inherited }, meta, reservation);
   if (reservation !== null && handled.changed) reservation.run(request, version);
   else reservation?.cancel();
   if (reservation === null && handled.changed) {
@@ -158,7 +168,7 @@ type Stored = Handled<unknown>;
 
 async function store(
   deps: ExecuteDeps,
-  input: { request: ExecutionRequest; started: Reservation['start'] | null },
+  input: RequestInput,
   meta: CommandMeta,
   reservation: Reservation | null,
 ): Promise<Stored> {
@@ -222,6 +232,7 @@ async function requestOf(
       originalExecution: textOf(input.metadata, 'original_execution'),
       retryReason: textOf(input.metadata, 'retry_reason'),
     },
+    ...(origin.fork === undefined ? {} : { fork: origin.fork.from }),
     metadata: input.metadata,
     traceId: trace?.traceId ?? deps.runtime.randomHex(16),
     parentSpanId: trace?.spanId ?? null,
@@ -253,7 +264,7 @@ function optionsOf(
     priority: input.priority,
     runAt,
     retry: input.retry === undefined ? NO_RETRY : retryOf(input.retry),
-    unknownSteps: 'fail',
+    unknownSteps: input.unknown_steps ?? (version.metadata['unknown_steps'] === 'resend' ? 'resend' : 'fail'),
   };
 }
 

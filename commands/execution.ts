@@ -9,9 +9,14 @@ import {
   type ExecutionState,
   type ExistingExecution,
   execution,
+  INHERITED,
+  isDue,
   isFinished,
+  openQuestions,
+  type StepEnd,
+  type StepStart,
 } from '../src/domain/execution.ts';
-import { timeOf } from '../src/domain/time.ts';
+import type { Payload } from '../src/domain/payload.ts';
 import { defineCommand } from './command.ts';
 
 /** Requests made by our own code are typed; what users send is parsed where it comes in. */
@@ -21,6 +26,8 @@ export interface RequestInput {
   readonly request: ExecutionRequest;
   /** The first attempt, when an idle local worker takes it at once. */
   readonly started: AttemptStart | null;
+  /** Outcomes that a fork keeps. */
+  readonly inherited?: readonly StepEnd[];
 }
 
 /** Asks for an execution. The same id with an equal request is the same execution; with another, `idempotency_mismatch`. */
@@ -30,15 +37,18 @@ export const requestExecution = defineCommand<RequestInput, ExecutionState, Exec
   input: trusted<RequestInput>(),
   stream: ({ request }) => streamName('execution', request.executionId),
   evolution: execution,
-  decide: (state, { request, started }) => {
+  decide: (state, { request, started, inherited = [] }) => {
     if (state.status !== 'none') {
       if (state.request.requestHash === request.requestHash) return [];
       throw new RatchetError('idempotency_mismatch', 'this idempotency key was used for a different request', {
         details: { executionId: request.executionId },
       });
     }
-    const requested: ExecutionEvent = { type: 'ExecutionRequested', data: request };
-    return started === null ? [requested] : [requested, { type: 'ExecutionStarted', data: started }];
+    const requested: ExecutionEvent[] = [
+      { type: 'ExecutionRequested', data: request },
+      ...inherited.map((step) => ({ type: 'StepInherited' as const, data: { ...step, attempt: INHERITED } })),
+    ];
+    return started === null ? requested : [...requested, { type: 'ExecutionStarted', data: started }];
   },
 });
 
@@ -95,12 +105,8 @@ export const startAttempt = defineCommand<
   decide: (state, { executionId, start, takeOverFrom }, meta) => {
     const existing = known(state, executionId);
     const runsElsewhere = existing.status === 'running' && existing.attempts.at(-1)?.worker !== takeOverFrom;
-    const isDue =
-      existing.cancelRequested ||
-      existing.waitUntil === null ||
-      timeOf(existing.waitUntil) <= meta.now ||
-      existing.waitingFor === 'task';
-    if (isFinished(existing.status) || runsElsewhere || !isDue || start.attempt !== existing.attempts.length + 1) {
+    const mayGoOn = existing.status === 'running' || isDue(existing, meta.now);
+    if (isFinished(existing.status) || runsElsewhere || !mayGoOn || start.attempt !== existing.attempts.length + 1) {
       throw new RatchetError('version_conflict', `execution ${executionId} can not be started now`, {
         details: { executionId, status: existing.status },
       });
@@ -109,6 +115,42 @@ export const startAttempt = defineCommand<
     return [{ type: 'ExecutionStarted', data: start }];
   },
 });
+
+const answerInput = z.strictObject({
+  executionId: z.string(),
+  path: z.string().nullable(),
+  answer: trusted<Payload>(),
+});
+
+/** Answers an open question; without a path, the only one there is. */
+export const answerQuestion = defineCommand<z.infer<typeof answerInput>, ExecutionState, ExecutionEvent>({
+  name: 'answer_question',
+  permission: 'execute_tasks',
+  input: answerInput,
+  stream: (input) => streamName('execution', input.executionId),
+  evolution: execution,
+  decide: (state, { executionId, path, answer }) => {
+    const { attempt, path: asked } = openQuestion(known(state, executionId), path);
+    return [{ type: 'QuestionAnswered', data: { attempt, path: asked, answer } }];
+  },
+});
+
+/** @returns the open question at `path`, or the only one. Fails with `no_open_question`. */
+function openQuestion(state: ExistingExecution, path: string | null): StepStart {
+  const { executionId } = state.request;
+  const open = openQuestions(state);
+  const details = { executionId, status: state.status, open: open.map((question) => question.path) };
+  const [first, second] = path === null ? open : open.filter((question) => question.path === path);
+  if (first === undefined) {
+    const which = path === null ? 'no open question' : `no open question at step ${path}`;
+    throw new RatchetError('no_open_question', `execution ${executionId} has ${which}`, { details });
+  }
+  if (second === undefined) return first;
+  const paths = details.open.join(', ');
+  throw new RatchetError('no_open_question', `execution ${executionId} asks several questions: name one of ${paths}`, {
+    details,
+  });
+}
 
 /** @returns the state of an execution that exists. Fails with `execution_not_found`. */
 export function known(state: ExecutionState, executionId: string): ExistingExecution {

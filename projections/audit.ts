@@ -5,7 +5,7 @@ import { insert, type Projection } from './projection.ts';
 
 export const audit: Projection = {
   name: 'audit',
-  version: 2,
+  version: 3,
   tables: ['audit'],
   types: [
     'TaskCreated',
@@ -19,6 +19,8 @@ export const audit: Projection = {
     'ExecutionFailed',
     'ExecutionCancelRequested',
     'ExecutionCancelled',
+    'QuestionAnswered',
+    'ReplayStarted',
     'WorkerSessionStarted',
     'WorkerSessionEnded',
     'AccessRefused',
@@ -61,6 +63,13 @@ function detailsOf(event: KnownEvent): Readonly<Record<string, unknown>> {
     }
     case 'ExecutionFailed':
       return { code: event.data.code, error: event.data.error.name };
+    case 'QuestionAnswered':
+      return { step: event.data.path };
+    case 'ReplayStarted': {
+      const { mode, executionId, attempt, code, input, stubs, allowLive } = event.data;
+      const patched = { code: code !== null, input: input !== null, stubs, allowLive };
+      return { mode, execution: executionId, attempt, ...(mode === 'patched' ? patched : {}) };
+    }
     case 'AccessRefused':
       return { operation: event.data.operation, reason: event.data.reason, count: event.data.count };
     default:

@@ -2,14 +2,18 @@
 import { idOf } from '../src/domain/event.ts';
 import { insert, type Projection, remove, update } from './projection.ts';
 
+/** After every time there is; only an answer brings it forward. */
+const NEVER = '9999-12-31T23:59:59.999Z';
+
 export const dispatch: Projection = {
   name: 'dispatch',
-  version: 1,
+  version: 2,
   tables: ['dispatch'],
   types: [
     'ExecutionRequested',
     'ExecutionStarted',
     'ExecutionWaiting',
+    'QuestionAnswered',
     'AttemptFailed',
     'ExecutionCompleted',
     'ExecutionFailed',
@@ -27,14 +31,24 @@ export const dispatch: Projection = {
             run_at: runAt ?? occurredAt,
             priority,
             worker: null,
+            answered: 0,
             requested: position,
           }),
         ];
       }
       case 'ExecutionStarted':
-        return [update('dispatch', where, { state: 'running', worker: event.data.worker })];
+        return [update('dispatch', where, { state: 'running', worker: event.data.worker, answered: 0 })];
       case 'ExecutionWaiting':
-        return [update('dispatch', where, { state: 'pending', run_at: event.data.until, worker: null })];
+        return [
+          update('dispatch', where, { state: 'pending', run_at: event.data.until ?? NEVER, worker: null }),
+          // An answer may come while the attempt still runs.
+          update('dispatch', { ...where, answered: 1 }, { run_at: occurredAt }),
+        ];
+      case 'QuestionAnswered':
+        return [
+          update('dispatch', where, { answered: 1 }),
+          update('dispatch', { ...where, state: 'pending' }, { run_at: occurredAt }),
+        ];
       case 'AttemptFailed':
         return [update('dispatch', where, { state: 'pending', run_at: event.data.retryAt, worker: null })];
       case 'ExecutionCompleted':

@@ -3,7 +3,7 @@ import { idOf, type StoredEvent } from '../src/domain/event.ts';
 import { EXECUTION_EVENT_TYPES, type ExecutionRequest, type Failure } from '../src/domain/execution.ts';
 import { fingerprintOf } from '../src/domain/fingerprint.ts';
 import type { KnownEvent } from '../src/domain/history.ts';
-import { insert, type Projection, update, upsert } from './projection.ts';
+import { insert, type Projection, type RowChange, update, upsert } from './projection.ts';
 import type { ReadModels } from './read-models.ts';
 
 export const executions: Projection = {
@@ -56,7 +56,7 @@ function changedColumns(event: KnownEvent, { position, recordedAt, occurredAt }:
 
 type Row = ReadModels['executions'];
 
-const NOT_WAITING = { wait_until: null, waiting_for: null, question: null };
+const NOT_WAITING = { wait_until: null, waiting_for: null };
 const NO_ERROR = { error_code: null, error_name: null, error_message: null, error: null, fingerprint: null };
 
 function ended({ durationMs }: { readonly durationMs: number }, at: string): Partial<Row> {
@@ -105,27 +105,49 @@ function requestedRow(request: ExecutionRequest, told: { principal: string; at: 
     parent_id: request.parent?.executionId ?? null,
     original_execution: request.lineage.originalExecution,
     retry_reason: request.lineage.retryReason,
-    fork_step: null,
+    fork_step: request.fork?.step ?? null,
     metadata: JSON.stringify(request.metadata),
     options: JSON.stringify(request.options),
     requested_at: told.at,
     started_at: null,
     wait_until: request.options.runAt,
     waiting_for: null,
-    question: null,
     finished_at: null,
     duration_ms: null,
     position: told.position,
   };
 }
 
+/** What an attempt left behind without an outcome: nobody knows whether it happened. Only a resumed one still asks. */
+function leftBehind(event: KnownEvent, execution_id: string): readonly RowChange[] {
+  if (event.type === 'ExecutionStarted' && event.data.attempt === 1) return [];
+  const unknown = (status: string) => update('steps', { execution_id, status }, { status: 'unknown' });
+  const stillAsks = event.type === 'ExecutionStarted' && event.data.mode === 'resume';
+  return stillAsks ? [unknown('started')] : [unknown('started'), unknown('asked')];
+}
+
 export const steps: Projection = {
   name: 'steps',
-  version: 1,
+  version: 2,
   tables: ['steps'],
-  types: ['StepStarted', 'StepCompleted'],
+  types: [
+    'StepStarted',
+    'StepCompleted',
+    'StepInherited',
+    'QuestionAnswered',
+    'ExecutionStarted',
+    'AttemptFailed',
+    'ExecutionFailed',
+    'ExecutionCancelled',
+  ],
   apply: (event, { stream, position }) => {
-    if (event.type !== 'StepStarted' && event.type !== 'StepCompleted') return [];
+    if (event.type === 'QuestionAnswered') {
+      const { attempt, path } = event.data;
+      return [update('steps', { execution_id: idOf(stream), attempt, path }, { status: 'answered' })];
+    }
+    if (event.type !== 'StepStarted' && event.type !== 'StepCompleted' && event.type !== 'StepInherited') {
+      return leftBehind(event, idOf(stream));
+    }
     const { attempt, path, kind, name, argsHash } = event.data;
     const row = {
       execution_id: idOf(stream),
@@ -142,7 +164,7 @@ export const steps: Projection = {
       return [
         upsert('steps', {
           ...row,
-          status: 'unknown',
+          status: kind === 'ask' ? 'asked' : 'started',
           outcome: null,
           turn: null,
           started_at: clock,

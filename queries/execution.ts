@@ -97,6 +97,7 @@ function summary(row: ReadModels['executions']) {
     parent_id: row.parent_id,
     original_execution: row.original_execution,
     retry_reason: row.retry_reason,
+    fork_step: row.fork_step,
     requested_at: row.requested_at,
     started_at: row.started_at,
     wait_until: row.wait_until,
@@ -124,6 +125,7 @@ export const getExecution = defineQuery({
       ...summary(row),
       input: await payload(deps.blobs, row.input),
       output,
+      questions: await openQuestions(deps, row),
       metadata: stored(row.metadata),
       options: stored(row.options),
       session_id: row.session_id,
@@ -136,6 +138,25 @@ export const getExecution = defineQuery({
     };
   },
 });
+
+/** What the execution asks, and nobody has answered. */
+async function openQuestions(deps: QueryDeps, { execution_id, status }: ReadModels['executions']) {
+  if (status !== 'running' && status !== 'waiting') return [];
+  const rows = await deps.db
+    .selectFrom('steps')
+    .selectAll()
+    .where('execution_id', '=', execution_id)
+    .where('kind', '=', 'ask')
+    .where('status', '=', 'asked')
+    .orderBy('position')
+    .execute();
+  return Promise.all(
+    rows.map(async ({ path, request, started_at }) => {
+      const asked = z.object({ question: z.string(), schema: z.json() }).parse(await payload(deps.blobs, request));
+      return { step: path, ...asked, asked_at: new Date(started_at).toISOString() };
+    }),
+  );
+}
 
 const compiled = new WeakMap<Kysely<ReadModels>, CompiledQuery<ReadModels['executions']>>();
 

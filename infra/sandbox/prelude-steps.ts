@@ -134,9 +134,9 @@ return {
     const secret = validName(secretName);
     return step('hmac', 'hmac ' + secret, { __proto__: null, secret, data, algorithm: String(algorithm), encoding: String(encoding) });
   },
-  ask: function ask(question, settings) {
+  ask: function ask(question, schema) {
     const asked = text('a question', question);
-    return step('ask', asked, { __proto__: null, question: asked, options: jsonValue('the options of a question', options(settings)) });
+    return step('ask', asked, { __proto__: null, question: asked, schema: jsonValue('the schema of an answer', schema ?? true) });
   },
   mcp: {
     call(server, tool, parts) {

@@ -2,6 +2,7 @@
 import type { Evolution, Fact, JsonObject } from './event.ts';
 import type { LogLevel, StepKind, TaskErrorData } from './journal.ts';
 import type { Payload } from './payload.ts';
+import { timeOf } from './time.ts';
 
 /** When a failed attempt is tried again. Delays grow as `initialMs * factor^(n-1)`, capped at `maxMs`, then spread by `jitter`. */
 export interface RetryPolicy {
@@ -60,6 +61,8 @@ export interface ExecutionRequest {
   readonly parent: { readonly executionId: string; readonly path: string } | null;
   /** The execution that this one repeats, and why. */
   readonly lineage: { readonly originalExecution: string | null; readonly retryReason: string | null };
+  /** Where it branched off another execution; absent for one of its own. */
+  readonly fork?: Fork | undefined;
   readonly metadata: JsonObject;
   /** W3C trace id, and the span of the caller if it sent one. */
   readonly traceId: string;
@@ -68,13 +71,29 @@ export interface ExecutionRequest {
   readonly requestHash: string;
 }
 
+/** The start of an execution that goes on from the middle of another: it begins as that one did, and inherits its first outcomes. */
+export interface Fork {
+  readonly executionId: string;
+  readonly attempt: number;
+  /** Path of the first step that is done anew. */
+  readonly step: string;
+  /** Outcomes kept, recorded as `StepInherited`. */
+  readonly kept: number;
+  /** Logical clock and seed at the start of the other. */
+  readonly clock: number;
+  readonly seed: string;
+}
+
+/** The number under which inherited outcomes stand: before the first attempt. */
+export const INHERITED = 0;
+
 export interface AttemptStart {
   /** From 1; the number is the fencing epoch. */
   readonly attempt: number;
   readonly mode: 'fresh' | 'resume';
   /** Worker session that runs it. */
   readonly worker: string;
-  /** The attempt whose journal this one goes on from; null for a fresh one. */
+  /** The attempt whose journal this one goes on from, {@link INHERITED} for what a fork kept; null for a fresh one. */
   readonly journalFrom: number | null;
   /** How many entries of that journal are kept; null: all. */
   readonly keep: number | null;
@@ -132,6 +151,9 @@ export interface Failure {
   readonly error: TaskErrorData;
 }
 
+/** Why no process is held: a time to come, other executions, or an answer. */
+export type WaitReason = 'sleep' | 'timer' | 'task' | 'input';
+
 export type ExecutionEvent =
   | Fact<'ExecutionRequested', ExecutionRequest>
   | Fact<'ExecutionStarted', AttemptStart>
@@ -139,8 +161,16 @@ export type ExecutionEvent =
   | Fact<'StepCompleted', StepEnd>
   | Fact<
       'ExecutionWaiting',
-      { readonly attempt: number; readonly reason: 'sleep' | 'timer' | 'task'; readonly until: string }
+      {
+        readonly attempt: number;
+        readonly reason: WaitReason /** Null: until it is answered. */;
+        readonly until: string | null;
+      }
     >
+  /** What somebody answered to an `ask` step; its outcome is recorded when the task has taken it. */
+  | Fact<'QuestionAnswered', { readonly attempt: number; readonly path: string; readonly answer: Payload }>
+  /** An outcome of the execution that this one branched off. */
+  | Fact<'StepInherited', StepEnd>
   | Fact<'AttemptFailed', AttemptEnd & Failure & { readonly retryAt: string }>
   | Fact<'ExecutionCompleted', AttemptEnd & { readonly output: Payload }>
   | Fact<'ExecutionFailed', AttemptEnd & Failure>
@@ -163,6 +193,8 @@ export const EXECUTION_EVENT_TYPES = [
   'StepStarted',
   'StepCompleted',
   'ExecutionWaiting',
+  'QuestionAnswered',
+  'StepInherited',
   'AttemptFailed',
   'ExecutionCompleted',
   'ExecutionFailed',
@@ -182,12 +214,15 @@ export interface ExistingExecution {
   /** Calls that left, and outcomes, of all attempts in stored order. */
   readonly started: readonly StepStart[];
   readonly completed: readonly StepEnd[];
+  /** Outcomes kept from the execution that this one branched off. */
+  readonly inherited: readonly StepEnd[];
+  readonly answers: readonly { readonly attempt: number; readonly path: string; readonly answer: Payload }[];
   /** Attempts that failed and were, or will be, tried again. */
   readonly failures: number;
-  /** Earliest time to go on, while waiting. */
+  /** Earliest time to go on, while waiting; null also where only an answer lets it go on. */
   readonly waitUntil: string | null;
-  /** What it waits for: a time, or the next attempt. */
-  readonly waitingFor: 'sleep' | 'timer' | 'task' | 'retry' | null;
+  /** What it waits for: a time, others, an answer, or the next attempt. */
+  readonly waitingFor: WaitReason | 'retry' | null;
   readonly cancelRequested: boolean;
   readonly end: TerminalEvent | null;
 }
@@ -214,6 +249,10 @@ function evolve(state: ExecutionState, event: ExecutionEvent): ExecutionState {
       return { ...state, completed: [...state.completed, event.data] };
     case 'ExecutionWaiting':
       return { ...state, status: 'waiting', waitUntil: event.data.until, waitingFor: event.data.reason };
+    case 'QuestionAnswered':
+      return { ...state, answers: [...state.answers, event.data] };
+    case 'StepInherited':
+      return { ...state, inherited: [...state.inherited, event.data] };
     case 'AttemptFailed':
       return {
         ...state,
@@ -242,6 +281,8 @@ function requested(request: ExecutionRequest): ExistingExecution {
     attempts: [],
     started: [],
     completed: [],
+    inherited: [],
+    answers: [],
     failures: 0,
     waitUntil: request.options.runAt,
     waitingFor: null,
@@ -261,6 +302,7 @@ function attemptOf(state: ExistingExecution, attempt: number): AttemptStart | un
 
 /** @returns the ordered journal of an attempt: what it goes on from, then its own outcomes. */
 export function journalOf(state: ExistingExecution, attempt: number): readonly StepEnd[] {
+  if (attempt === INHERITED) return state.inherited;
   const start = attemptOf(state, attempt);
   if (start === undefined) return [];
   const own = state.completed.filter((step) => step.attempt === attempt);
@@ -272,7 +314,8 @@ export function journalOf(state: ExistingExecution, attempt: number): readonly S
 /** @returns the first attempt of a chain: it fixes the clock and the seed of all that go on from it. */
 export function chainRoot(state: ExistingExecution, attempt: number): AttemptStart | undefined {
   const start = attemptOf(state, attempt);
-  return start === undefined || start.journalFrom === null ? start : chainRoot(state, start.journalFrom);
+  const isRoot = start === undefined || start.journalFrom === null || start.journalFrom === INHERITED;
+  return isRoot ? start : chainRoot(state, start.journalFrom);
 }
 
 /** @returns the attempts that share one telemetry numbering with `attempt`: those it resumes, and itself. */
@@ -280,6 +323,46 @@ export function telemetryChain(state: ExistingExecution, attempt: number): Reado
   const start = attemptOf(state, attempt);
   if (start === undefined || start.mode === 'fresh' || start.journalFrom === null) return new Set([attempt]);
   return new Set([...telemetryChain(state, start.journalFrom), attempt]);
+}
+
+/** @returns questions of the last attempt that nobody has answered, in the order they were asked. */
+export function openQuestions(state: ExistingExecution): readonly StepStart[] {
+  const last = state.attempts.at(-1);
+  if (last === undefined || isFinished(state.status)) return [];
+  const answered = new Set(answersFor(state, last.attempt).keys());
+  return callsWithoutOutcome(state, last.attempt).filter(({ kind, path }) => kind === 'ask' && !answered.has(path));
+}
+
+/** @returns calls of an attempt's chain that left and have no stored outcome. */
+export function callsWithoutOutcome(state: ExistingExecution, attempt: number): readonly StepStart[] {
+  const chain = telemetryChain(state, attempt);
+  const known = new Set(journalOf(state, attempt).map((step) => step.path));
+  return state.started.filter((step) => chain.has(step.attempt) && !known.has(step.path));
+}
+
+/** @returns answers to questions of an attempt's chain, by path. */
+export function answersFor(state: ExistingExecution, attempt: number): ReadonlyMap<string, Payload> {
+  const chain = telemetryChain(state, attempt);
+  return new Map(state.answers.filter((given) => chain.has(given.attempt)).map(({ path, answer }) => [path, answer]));
+}
+
+/** @returns true when the execution may go on now: its time has come, what it waits for may have happened, or it shall end. */
+export function isDue(state: ExistingExecution, now: number): boolean {
+  if (state.cancelRequested || state.waitingFor === 'task') return true;
+  if (state.waitUntil !== null && timeOf(state.waitUntil) <= now) return true;
+  if (state.waitingFor !== 'input') return state.waitUntil === null;
+  const last = state.attempts.at(-1)?.attempt ?? INHERITED;
+  const consumed = new Set(journalOf(state, last).map((step) => step.path));
+  return [...answersFor(state, last).keys()].some((path) => !consumed.has(path));
+}
+
+/**
+ * @returns how many journal entries are kept when the step at `path` shall be done anew, and all that came after it;
+ * null when the journal holds no such step.
+ */
+export function entriesBefore(journal: readonly StepEnd[], path: string): number | null {
+  const index = journal.findIndex((step) => step.path === path || step.path.startsWith(`${path}/`));
+  return index < 0 ? null : index;
 }
 
 /** @returns how many journal entries stand before the last step that failed; null when none did. */

@@ -1,6 +1,7 @@
 /** The one list of everything that can be asked of Ratchet: each interface derives its routes, fields or tools from it. */
 import { z } from 'zod';
-import { executeTask, executeTaskInput } from '../../commands/execute-task.ts';
+import { giveAnswer } from '../../commands/answer-question.ts';
+import { executeTask, executeTaskInput, type Origin } from '../../commands/execute-task.ts';
 import { cancelExecution } from '../../commands/execution.ts';
 import { type Handled, handle } from '../../commands/handle.ts';
 import {
@@ -25,16 +26,16 @@ import { DIAGNOSIS_OPERATIONS } from './diagnosis-operations.ts';
 import { type Caller, type Core, command, metaOf, type Operation, query } from './operation.ts';
 import { PROFILE_OPERATIONS } from './profile-operations.ts';
 import { REPLAY_OPERATIONS } from './replay-operations.ts';
-import { retryOf } from './retry-execution.ts';
+import { forkOf, retryOf } from './retry-execution.ts';
 
 const executionId = z.strictObject({ execution_id: z.string().min(1).max(64) });
 const taskId = z.string().min(1).max(256);
 const reason = z.string().max(1024).optional();
 
-async function request(core: Core, input: z.infer<typeof executeTaskInput>, caller: Caller) {
+async function request(core: Core, input: z.infer<typeof executeTaskInput>, caller: Caller, fork?: Origin['fork']) {
   const key = input.idempotency_key ?? caller.idempotencyKey ?? undefined;
   const keyed = key === undefined ? input : { ...input, idempotency_key: key };
-  const origin = { source: caller.source, parent: null, executionId: null };
+  const origin = { source: caller.source, parent: null, executionId: null, fork };
   // Left open: the execution itself is the root of all that it causes.
   const meta = { ...metaOf(core, { ...caller, idempotencyKey: null }, 'execute_task', input), correlationId: '' };
   return executeTask(core.execute, keyed, origin, meta);
@@ -203,6 +204,54 @@ export const OPERATIONS: readonly Operation[] = [
       return toldTask(
         await publishDefinition(core.publish, definition, publication, metaOf(core, caller, 'edit_task', input)),
       );
+    },
+  }),
+  command({
+    name: 'fork_execution',
+    permission: 'execute_tasks',
+    description:
+      'Run a finished execution again as a new one, from one of its steps on: outcomes before that step are kept, the rest is done anew.',
+    input: executionId.extend({
+      from_step: z
+        .string()
+        .regex(/^(?:failed|\d+(?:\/\d+)*)$/)
+        .optional()
+        .describe('Path of the first step that is done anew, or "failed"; from the start when left out.'),
+      same_version: z.boolean().default(true).describe('Run the recorded version rather than the current one.'),
+      input: z.json().optional().describe('Another input; it must ask for the same first steps.'),
+      reason,
+    }),
+    run: async (core, input, caller) => {
+      const { from_step: fromStep = null, same_version: sameVersion, reason: why = null } = input;
+      const wish = { fromStep, sameVersion, reason: why, input: input.input };
+      const forked = await forkOf(core.execute, input.execution_id, wish);
+      const requested = await request(core, forked.input, caller, forked.fork);
+      return {
+        execution_id: requested.executionId,
+        original_execution: input.execution_id,
+        from_step: forked.fork?.from.step ?? null,
+        steps_kept: forked.fork?.from.kept ?? 0,
+        status: 'pending',
+        position: requested.position,
+      };
+    },
+  }),
+  command({
+    name: 'answer_question',
+    permission: 'execute_tasks',
+    description: 'Answer what an execution asks through ask(); it goes on from there.',
+    input: executionId.extend({
+      answer: z.json().describe("Must match the question's schema."),
+      step: z.string().max(256).optional().describe('Path of the question; may be left out where only one is open.'),
+    }),
+    run: async (core, input, caller) => {
+      const given = { executionId: input.execution_id, path: input.step ?? null, answer: input.answer };
+      const meta = { ...metaOf(core, caller, 'answer_question', input), correlationId: input.execution_id };
+      const { state, position } = await giveAnswer(core.execute, given, meta);
+      if (state.status === 'waiting') {
+        core.execute.dispatcher.offer(input.execution_id, state.request.options.priority, 0);
+      }
+      return { execution_id: input.execution_id, status: state.status, position };
     },
   }),
   ...REPLAY_OPERATIONS,

@@ -35,6 +35,8 @@ export const ROUTES: readonly Route[] = [
   get('get_execution_status', '/executions/:execution_id'),
   post('cancel_execution', '/executions/:execution_id/cancel', 202),
   post('retry_execution', '/executions/:execution_id/retry', 202),
+  post('fork_execution', '/executions/:execution_id/fork', 202),
+  post('answer_question', '/executions/:execution_id/answer', 202),
   post('replay_execution', '/executions/:execution_id/replay'),
   get('get_execution_logs', '/executions/:execution_id/logs'),
   get('get_execution_trace', '/executions/:execution_id/trace'),

@@ -1,4 +1,5 @@
 /** What an attempt is made of: where its steps come from, where it writes, and how it can end. */
+import type { WaitReason } from '../domain/execution.ts';
 import type { JournalEntry, Outcome, StepCall, TaskErrorData, Telemetry } from '../domain/journal.ts';
 import type { Runtime } from '../ports/runtime.ts';
 import type { SandboxSession, TaskStart } from '../ports/sandbox.ts';
@@ -17,6 +18,8 @@ export interface World {
   perform(call: OpenCall, signal: AbortSignal): Promise<Outcome>;
   /** Resolves once the subtask of a call under way is durably asked for, or could not be. Never rejects. */
   asked(path: string): Promise<void>;
+  /** True for a question without an answer yet: it may take days, so it holds no process. None is when left out. */
+  readonly isUnanswered?: (path: string) => boolean;
 }
 
 /** Where an attempt writes what happened. */
@@ -55,7 +58,8 @@ export type AttemptResult = { readonly turn: number; readonly clock: number } & 
   | { readonly kind: 'returned'; readonly output: string }
   | { readonly kind: 'threw'; readonly error: TaskErrorData }
   | { readonly kind: 'cancelled'; readonly seen: boolean }
-  | { readonly kind: 'parked'; readonly reason: 'sleep' | 'timer' | 'task'; readonly until: number }
+  /** `until` is null where only an answer lets it go on. */
+  | { readonly kind: 'parked'; readonly reason: WaitReason; readonly until: number | null }
   /** A record without an end was followed as far as it goes. */
   | { readonly kind: 'exhausted' }
 );

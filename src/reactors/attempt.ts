@@ -1,6 +1,7 @@
 /** Drives one attempt: serves steps from the journal while it lasts, then from the world, turn by turn (journal-protocol). */
 import { RatchetError } from '../domain/errors.ts';
 import type { JsonObject } from '../domain/event.ts';
+import type { WaitReason } from '../domain/execution.ts';
 import {
   type CustomOutcome,
   canonicalJson,
@@ -32,7 +33,7 @@ export function runAttempt(plan: AttemptPlan): Promise<AttemptResult> {
 /** What comes after a turn. */
 type Next =
   | Delivery
-  | { readonly type: 'park'; readonly reason: 'sleep' | 'timer' | 'task'; readonly until: number }
+  | { readonly type: 'park'; readonly reason: WaitReason; readonly until: number | null }
   | { readonly type: 'exhausted' };
 
 class Attempt {
@@ -174,12 +175,13 @@ class Attempt {
     const { runtime, abort, cancel } = this.#plan;
     const status = turn.status.kind === 'waiting' ? turn.status : { nextTimer: null, blockedOn: null };
     if (status.nextTimer === null && this.#open.size === 0) throw stalled();
+    const isWanted = ({ path }: { path: string }) => status.blockedOn === null || path === status.blockedOn;
     this.#launch(world);
     for (;;) {
       abort.throwIfAborted();
       const now = Math.max(turn.clock, runtime.now());
       if (cancel.aborted) return { type: 'cancel', clock: now, reason: 'cancelled' };
-      const arrival = this.#mail.peek((mail) => status.blockedOn === null || mail.path === status.blockedOn);
+      const arrival = this.#mail.peek(isWanted);
       const sleeper = this.#sleeper(status.blockedOn);
       const due = [
         ...(status.nextTimer === null ? [] : [{ at: Math.max(status.nextTimer, turn.clock), is: 'timer' as const }]),
@@ -198,8 +200,13 @@ class Attempt {
         if (call !== undefined) return await this.#complete(turn, call, arrivedAt, arrival.outcome);
         continue;
       }
-      const park = this.#parking(due, now);
-      if (park.now !== null) return park.now;
+      const park = this.#parking(world, due, now);
+      if (park.now !== null) {
+        // What is waited for must be durably asked for before the process is given up.
+        await Promise.all([...this.#open.keys()].map((path) => world.asked(path)));
+        if (this.#mail.peek(isWanted) === undefined) return park.now;
+        continue;
+      }
       await this.#mail.wait(park.lookAgainIn);
     }
   }
@@ -235,12 +242,18 @@ class Attempt {
     return first;
   }
 
-  #parking(due: { at: number; is: 'timer' | OpenCall } | undefined, now: number) {
-    const busy = [...this.#open.values()].some((call) => call.kind !== 'sleep' && call.kind !== 'task');
-    const forTasks = !busy && [...this.#open.values()].some((call) => call.kind === 'task');
+  #parking(world: World, due: { at: number; is: 'timer' | OpenCall } | undefined, now: number) {
+    const calls = [...this.#open.values()];
+    const isQuestion = ({ kind, path }: OpenCall) => kind === 'ask' && (world.isUnanswered?.(path) ?? false);
+    const busy = calls.some((call) => call.kind !== 'sleep' && call.kind !== 'task' && !isQuestion(call));
+    const forTasks = !busy && calls.some((call) => call.kind === 'task');
     this.#setIdle(forTasks);
     const in_ = due === undefined ? null : Math.max(0, due.at - now);
     if (busy) return { now: null, lookAgainIn: in_ };
+    if (!forTasks && calls.some(isQuestion)) {
+      if (in_ !== null && in_ <= HOLD_MS) return { now: null, lookAgainIn: in_ };
+      return { now: { type: 'park' as const, reason: 'input' as const, until: due?.at ?? null }, lookAgainIn: null };
+    }
     if (forTasks) {
       const held = now - (this.#idleSince ?? now);
       const until = Math.min(due?.at ?? Number.POSITIVE_INFINITY, now + TASK_POLL_MS);
@@ -270,16 +283,15 @@ class Attempt {
 
   /**
    * Calls that nobody awaits when the task returns still go out, as its author meant them to. Their outcomes are recorded under
-   * a turn that never comes. Subtasks are asked for and not waited for.
+   * a turn that never comes. Subtasks and questions are asked and not waited for.
    */
   async #finishLeft({ turn, clock }: Turn): Promise<void> {
     const { then, abort, cancel, recorder } = this.#plan;
     if (then.kind === 'replay') return;
     for (const done of this.#outcomes.slice(this.#cursor)) this.#open.delete(done.path);
     this.#launch(then.world);
-    const isAwaited = ({ kind }: OpenCall): boolean => kind !== 'sleep' && kind !== 'task';
-    const subtasks = [...this.#open.values()].filter(({ kind }) => kind === 'task');
-    await Promise.all(subtasks.map(({ path }) => then.world.asked(path)));
+    const isAwaited = ({ kind }: OpenCall): boolean => kind !== 'sleep' && kind !== 'task' && kind !== 'ask';
+    await Promise.all([...this.#open.keys()].map((path) => then.world.asked(path)));
     while (!cancel.aborted && [...this.#open.values()].some(isAwaited)) {
       abort.throwIfAborted();
       const arrival = this.#mail.peek(() => true);

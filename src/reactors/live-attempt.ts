@@ -5,6 +5,8 @@ import { isRatchetError, RatchetError } from '../domain/errors.ts';
 import { type Json, type Position, streamName } from '../domain/event.ts';
 import {
   type AttemptStart,
+  answersFor,
+  callsWithoutOutcome,
   chainRoot,
   type ExecutionEvent,
   type ExecutionRequest,
@@ -109,8 +111,9 @@ class LiveAttempt {
     const { sandbox, limits, runtime, blobs } = this.#deps;
     const taskStart = await taskStartOf(this.#deps, this.#claimed);
     const journal = state === null ? [] : await resolveJournal(blobs, journalOf(state, start.attempt));
-    const unknown = new Set(state === null ? [] : unknownSteps(state, start.attempt));
-    const world = liveWorld(this.#deps, { request, recording, worker: start.worker, unknown });
+    const unknown = new Set(state === null ? [] : callsWithoutOutcome(state, start.attempt).map(({ path }) => path));
+    const answers = state === null ? new Map() : answersFor(state, start.attempt);
+    const world = liveWorld(this.#deps, { request, recording, worker: start.worker, unknown, answers });
     const session = await this.#enter(request, sandbox, limits);
     if (session === null) return { kind: 'cancelled', seen: false, turn: 0, clock: start.clock };
     this.#session = session;
@@ -170,7 +173,10 @@ class LiveAttempt {
         return { type: 'ExecutionCancelled', data };
       }
       case 'parked':
-        return { type: 'ExecutionWaiting', data: { attempt, reason: result.reason, until: isoTime(result.until) } };
+        return {
+          type: 'ExecutionWaiting',
+          data: { attempt, reason: result.reason, until: result.until === null ? null : isoTime(result.until) },
+        };
       case 'exhausted':
         throw new RatchetError('internal', 'a live attempt has no record that could be exhausted');
       default:
@@ -308,13 +314,6 @@ export function resolveJournal(blobs: Blobs, steps: readonly StepEnd[]): Promise
       return { path, kind, name, argsHash, turn, clock, request: request as JournalEntry['request'], outcome };
     }),
   );
-}
-
-/** @returns paths of calls of the attempt's chain that left and have no stored outcome. */
-function unknownSteps(state: ExistingExecution, attempt: number): readonly string[] {
-  const chain = telemetryChain(state, attempt);
-  const known = new Set(journalOf(state, attempt).map((step) => step.path));
-  return state.started.filter((step) => chain.has(step.attempt) && !known.has(step.path)).map((step) => step.path);
 }
 
 function isTasksFault(error: RatchetError): boolean {

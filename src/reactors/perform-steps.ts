@@ -5,6 +5,7 @@ import { asRatchetError, RatchetError } from '../domain/errors.ts';
 import { type Json, streamName } from '../domain/event.ts';
 import type { ExecutionRequest, TerminalEvent } from '../domain/execution.ts';
 import type { Outcome, TaskErrorData } from '../domain/journal.ts';
+import type { Payload } from '../domain/payload.ts';
 import { traceParentHeader } from '../domain/trace.ts';
 import type { Files } from '../ports/files.ts';
 import { type Outbound, OutboundError } from '../ports/outbound.ts';
@@ -32,16 +33,30 @@ export interface Served {
   readonly worker: string;
   /** Paths of calls that left in an earlier attempt and whose outcome a crash hid. */
   readonly unknown: ReadonlySet<string>;
+  /** Answers to questions that were asked in an earlier attempt, by path. */
+  readonly answers: ReadonlyMap<string, Payload>;
 }
 
 /** The outside as one execution reaches it. */
 export function liveWorld(deps: WorldDeps, served: Served): World {
   const requests = new Map<string, Promise<unknown>>();
+  const refused = new Set<string>();
   return {
     asked: async (path) => {
       await requests.get(path)?.catch(() => undefined);
     },
+    isUnanswered: (path) => !served.answers.has(path) && !refused.has(path),
     perform: async (call, signal) => {
+      if (call.kind === 'ask') {
+        const problem = schemaProblem(deps, call);
+        if (problem !== null) {
+          refused.add(call.path);
+          return failed(problem);
+        }
+        const asked = question(deps, served, call);
+        requests.set(call.path, asked);
+        return (await asked) ?? unanswered(signal);
+      }
       if (served.unknown.has(call.path) && !isIdempotent(call) && served.request.options.unknownSteps === 'fail') {
         return failed(unknownOutcome(call));
       }
@@ -58,6 +73,30 @@ export function liveWorld(deps: WorldDeps, served: Served): World {
       }
     },
   };
+}
+
+function schemaProblem(deps: WorldDeps, call: OpenCall): TaskErrorData | null {
+  try {
+    deps.schemas.compile(call.request['schema'] ?? true);
+    return null;
+  } catch (error) {
+    return taskError(error);
+  }
+}
+
+/** @returns the answer, or null when nobody has given one: the question is durably asked then. */
+async function question(deps: WorldDeps, served: Served, call: OpenCall): Promise<Outcome | null> {
+  const answer = served.answers.get(call.path);
+  if (answer !== undefined) return { ok: true, value: await deps.blobs.get(answer) };
+  if (!served.unknown.has(call.path)) await served.recording.stepStarted(call);
+  return null;
+}
+
+/** What is waited for does not come while this attempt runs: another goes on when it has. */
+function unanswered(signal: AbortSignal): Promise<Outcome> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
 }
 
 function isIdempotent(call: OpenCall): boolean {

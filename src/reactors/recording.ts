@@ -29,6 +29,9 @@ export interface RecordedAttempt {
   };
 }
 
+/** Facts that others may add to an execution while an attempt runs. */
+const FROM_OUTSIDE: ReadonlySet<string> = new Set(['ExecutionCancelRequested', 'QuestionAnswered']);
+
 /** Telemetry waits this long for company before it is appended. */
 const FLUSH_MS = 50;
 const FLUSH_RECORDS = 200;
@@ -59,7 +62,7 @@ export class Recording implements Recorder {
     const owner = (category: 'execution' | 'telemetry', version: number) => {
       const stream = streamName(category, request.executionId);
       const fence = (events: readonly StoredEvent[]): void => {
-        if (events.some((event) => event.type !== 'ExecutionCancelRequested')) throw fenced(stream);
+        if (events.some((event) => !FROM_OUTSIDE.has(event.type))) throw fenced(stream);
       };
       return new StreamWriter(deps, {
         stream,

@@ -10,6 +10,7 @@ import {
   type ExistingExecution,
   entriesBeforeFailure,
   execution,
+  INHERITED,
   isFinished,
   journalOf,
 } from '../domain/execution.ts';
@@ -275,11 +276,17 @@ export class ExecutionRunner implements Dispatcher {
   #nextStart(state: ExistingExecution): AttemptStart {
     const last = state.attempts.at(-1);
     const attempt = state.attempts.length + 1;
-    if (last === undefined) return this.#freshStart(attempt);
+    if (last === undefined) return this.#anew(state, attempt);
     if (state.waitingFor !== 'retry') return this.#goingOn(last, attempt, 'resume', null);
     const keep =
       state.request.options.retry.from === 'failed-step' ? entriesBeforeFailure(journalOf(state, last.attempt)) : null;
-    return keep === null ? this.#freshStart(attempt) : this.#goingOn(last, attempt, 'fresh', keep);
+    return keep === null ? this.#anew(state, attempt) : this.#goingOn(last, attempt, 'fresh', keep);
+  }
+
+  /** From the beginning; that of a fork lies in the middle of another execution. */
+  #anew({ request: { fork } }: ExistingExecution, attempt: number): AttemptStart {
+    const fresh = this.#freshStart(attempt);
+    return fork === undefined ? fresh : { ...fresh, journalFrom: INHERITED, clock: fork.clock, seed: fork.seed };
   }
 
   #freshStart(attempt: number): AttemptStart {
@@ -326,10 +333,14 @@ export class ExecutionRunner implements Dispatcher {
       if (parent !== null) this.#childOf(parent.executionId);
       return;
     }
-    const until = timeOf(end.type === 'AttemptFailed' ? end.data.retryAt : end.data.until);
+    const until = end.type === 'AttemptFailed' ? end.data.retryAt : end.data.until;
     const isWoken = end.type === 'ExecutionWaiting' && end.data.reason === 'task' && this.#childEnded.has(executionId);
     const isDue = isWoken || this.#cancelAsked.has(executionId);
-    this.#offerLater(executionId, options.priority, isDue ? 1 : Math.max(1, until - this.#deps.runtime.now()));
+    if (isDue) return this.#offerLater(executionId, options.priority, 1);
+    // Without a time, only an answer brings it back, through the dispatch table.
+    if (until !== null) {
+      this.#offerLater(executionId, options.priority, Math.max(1, timeOf(until) - this.#deps.runtime.now()));
+    }
   }
 
   #afterTrouble(executionId: string, error: unknown): void {

@@ -89,47 +89,82 @@ function expectField(answer: Answer, field: string): void {
   expect(problems.map((problem) => problem.field)).toContain(field);
 }
 
+/** A good body for each operation that needs one. */
+const BODIES: Readonly<Record<string, unknown>> = {
+  create_task: { name: 'routes', code: 'function main() { return 1; }' },
+  execute_task: { task_id: 'routes', input: {} },
+  create_execution: { task_id: 'routes', input: {} },
+  edit_task: { description: 'edited' },
+  answer_question: { answer: 1 },
+};
+
+/** What is missing where the first parameter of a path names nothing. */
+const MISSING: Readonly<Record<string, keyof typeof ERRORS>> = {
+  task_id: 'task_not_found',
+  execution_id: 'execution_not_found',
+  replay_id: 'replay_not_found',
+  session_id: 'debug_session_not_found',
+};
+
+/** Operations on executions in another state than completed, by the task that leaves one there. */
+const NEEDS: Readonly<Record<string, string>> = {
+  cancel_execution: 'endless',
+  answer_question: 'asking',
+  analyze_execution_error: 'failing',
+};
+
 describe('every route', () => {
+  async function executionIn(state: string): Promise<string> {
+    if (state === 'asking') await post('/tasks', { name: state, code: "function main() { return ask('what?'); }" });
+    if (state === 'failing') await post('/tasks', { name: state, code: "function main() { throw new Error('no'); }" });
+    const { body } = await post('/executions', { task_id: state, input: {} });
+    const executionId = String(body['execution_id']);
+    const wanted = { endless: 'running', asking: 'waiting', failing: 'failed' }[state];
+    await eventually(`it is ${wanted}`, async () => {
+      const { body: told } = await rest('GET', `/executions/${executionId}`);
+      return told['status'] === wanted ? true : undefined;
+    });
+    return executionId;
+  }
+
   /** A good request for each, in the order in which they can be sent; what it answers is checked by its own tests. */
   it('gives its own status for a good request', async () => {
     const { body: ended } = await post('/tasks/execute', { task_id: 'fetching', input: { url: api.url } });
     expect(ended['status']).toBe('completed');
-    const endless = await post('/executions', { task_id: 'endless', input: {} });
-    const params = { task_id: 'routes', execution_id: String(ended['execution_id']) };
-    const bodies: Record<string, unknown> = {
-      create_task: { name: 'routes', code: 'function main() { return 1; }' },
-      execute_task: { task_id: 'routes', input: {} },
-      create_execution: { task_id: 'routes', input: {} },
-      edit_task: { description: 'edited' },
+    const executionId = String(ended['execution_id']);
+    const { body: replayed } = await post(`/executions/${executionId}/replay`, {});
+    const params: Record<string, string> = {
+      task_id: 'routes',
+      other_id: executionId,
+      replay_id: String(replayed['replayId']),
     };
     const named = (name: string) => ROUTES.filter(({ operation }) => operation === name);
     const between = ROUTES.filter(({ operation }) => operation !== 'create_task' && operation !== 'delete_task');
     for (const route of [...named('create_task'), ...between, ...named('delete_task')]) {
-      const isCancel = route.operation === 'cancel_execution';
-      const executionId = isCancel ? String(endless.body['execution_id']) : params.execution_id;
-      const path = route.path.replace(':task_id', params.task_id).replace(':execution_id', executionId);
+      const state = NEEDS[route.operation];
+      const execution_id = state === undefined ? executionId : await executionIn(state);
+      const path = route.path.replaceAll(/:(\w+)/g, (_, name: string) => ({ ...params, execution_id })[name] ?? name);
       if (route.operation === 'enable_task') await post('/tasks/routes/disable');
-      const answer = await rest(route.method, path, bodies[route.operation]);
+      const answer = await rest(route.method, path, BODIES[route.operation]);
       expect(answer.status, `${route.method} ${path}: ${JSON.stringify(answer.body)}`).toBe(route.status);
-      expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
       if (route.operation === 'disable_task') await post('/tasks/routes/enable');
       if (route.bare === true) expect((await call(server.url, route.method, path)).status).toBe(route.status);
     }
   });
 
   const withParameter = ROUTES.filter(({ path }) => path.includes(':'));
-  it.each(withParameter.map(({ method, path }) => ({ method, path })))(
+  it.each(withParameter.map(({ method, path, operation }) => ({ method, path, operation })))(
     '$method $path says that there is no such thing',
-    async ({ method, path }) => {
-      const answer = await rest(method, path.replace(/:\w+/, 'missing'));
-      expectProblem(answer, path.includes(':task_id') ? 'task_not_found' : 'execution_not_found');
+    async ({ method, path, operation }) => {
+      const answer = await rest(method, path.replaceAll(/:\w+/g, 'missing'), BODIES[operation]);
+      expectProblem(answer, MISSING[/:(\w+)/.exec(path)?.[1] ?? ''] ?? 'not_found');
     },
   );
 
   it.each(ROUTES.map(({ method, path }) => ({ method, path })))(
     '$method $path names a field that it does not have',
     async ({ method, path }) => {
-      const target = path.replace(/:\w+/, 'missing');
+      const target = path.replaceAll(/:\w+/g, 'missing');
       const hasBody = method !== 'GET' && method !== 'DELETE';
       const answer = await rest(
         method,
