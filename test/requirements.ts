@@ -72,7 +72,7 @@ export const REQUIREMENTS: Readonly<Record<string, readonly Proof[]>> = {
   ),
   B20: [
     ...by('config/load.test.ts', 'worker_threads sets the number of workers where that is unset'),
-    ...by('e2e/crash.test.ts', 'ends its execution with sandbox_crashed, and the next execution runs in a new process'),
+    ...by('e2e/crash.test.ts', 'again and again has its execution fail with sandbox_crashed, and the next one runs in a new process'),
   ],
   B41: by(
     'sandbox/pool.test.ts',

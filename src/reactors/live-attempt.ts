@@ -38,7 +38,12 @@ export interface Claimed {
   /** Null for a first attempt, which has no past. */
   readonly state: ExistingExecution | null;
   readonly streamVersion: number;
+  /** How often in a row the process of this execution has died here. */
+  readonly crashes: number;
 }
+
+/** A process that dies is not the task's fault, until it does so again and again: then the execution fails. */
+const MAX_CRASHES = 2;
 
 export type AttemptFact = Extract<
   ExecutionEvent,
@@ -102,6 +107,7 @@ class LiveAttempt {
       return await this.#fact(await this.#drive(recording));
     } catch (error) {
       if (!isRatchetError(error) || !isTasksFault(error)) throw error;
+      if (error.code === 'sandbox_crashed' && this.#claimed.crashes < MAX_CRASHES) throw error;
       return this.#failed(failureOf(error), { turn: 0, clock: this.#claimed.start.clock });
     }
   }
@@ -316,7 +322,8 @@ export function resolveJournal(blobs: Blobs, steps: readonly StepEnd[]): Promise
   );
 }
 
-function isTasksFault(error: RatchetError): boolean {
+/** @returns true for an error that ends an execution as failed, because its code or data brought it about. */
+export function isTasksFault(error: RatchetError): boolean {
   const blamed = [
     'replay_mismatch',
     'syntax_error',
@@ -330,12 +337,14 @@ function isTasksFault(error: RatchetError): boolean {
   return blamed.includes(error.code) || /_limit_exceeded$|_too_large$|_timeout$|^sandbox_/.test(error.code);
 }
 
-function failureOf(error: RatchetError): Failure {
+/** @returns the failure that an error beside the task's own stands for. */
+export function failureOf(error: RatchetError): Failure {
   const name = error.code === 'execution_timeout' ? 'TimeoutError' : 'SandboxError';
   return { code: error.code, error: plainError(name, error.message, { code: error.code }) };
 }
 
-function codeOf(error: Failure['error']): string {
+/** @returns the code under which an error that the task threw is recorded. */
+export function codeOf(error: Failure['error']): string {
   if (error.data['code'] === 'invalid_entry_point') return 'invalid_entry_point';
   // How the engine tells a task that memory outside the heap has run out.
   const isOutOfMemory = error.name === 'RangeError' && error.message === 'Array buffer allocation failed';

@@ -69,6 +69,8 @@ export class ExecutionRunner implements Dispatcher {
   readonly #cancelAsked = new Set<string>();
   /** How often in a row each one broke off or could not be claimed. */
   readonly #troubles = new Map<string, number>();
+  /** How often in a row the process of each one died. */
+  readonly #crashes = new Map<string, number>();
   readonly #places: Places;
   /** Executions being claimed, waiting for a place, or in one. */
   #admitted = 0;
@@ -100,7 +102,7 @@ export class ExecutionRunner implements Dispatcher {
     return {
       start,
       cancel: () => this.#left(),
-      run: (request, version) => this.#run({ request, version, start, state: null, streamVersion: 1 }),
+      run: (request, version) => this.#run({ request, version, start, state: null, streamVersion: 1, crashes: 0 }),
     };
   }
 
@@ -211,6 +213,7 @@ export class ExecutionRunner implements Dispatcher {
   #unclaimed(executionId: string): void {
     this.#abandoned.delete(executionId);
     this.#troubles.delete(executionId);
+    this.#crashes.delete(executionId);
     this.#left();
   }
 
@@ -248,7 +251,8 @@ export class ExecutionRunner implements Dispatcher {
         this.#deps.completions.settle(executionId, { event: after.end, position: appended.position });
       return null;
     }
-    return { request: state.request, version, start, state: after, streamVersion: appended.version };
+    const crashes = this.#crashes.get(executionId) ?? 0;
+    return { request: state.request, version, start, state: after, streamVersion: appended.version, crashes };
   }
 
   /** From a session that is gone; and from our own, when the attempt broke off, or was claimed by an append whose answer got lost. */
@@ -329,6 +333,7 @@ export class ExecutionRunner implements Dispatcher {
   #afterEnd(request: ExecutionRequest, end: AttemptFact): void {
     const { executionId, options, parent } = request;
     this.#troubles.delete(executionId);
+    this.#crashes.delete(executionId);
     if (end.type !== 'ExecutionWaiting' && end.type !== 'AttemptFailed') {
       if (parent !== null) this.#childOf(parent.executionId);
       return;
@@ -346,7 +351,10 @@ export class ExecutionRunner implements Dispatcher {
   #afterTrouble(executionId: string, error: unknown): void {
     if (isRatchetError(error, 'version_conflict') || isRatchetError(error, 'shutting_down')) return;
     this.#abandoned.add(executionId);
-    this.#troubled(executionId, error);
+    if (!isRatchetError(error, 'sandbox_crashed')) return this.#troubled(executionId, error);
+    this.#deps.onTrouble(error, executionId);
+    this.#crashes.set(executionId, (this.#crashes.get(executionId) ?? 0) + 1);
+    this.#offerLater(executionId, 0, 1);
   }
 
   /** Tried again ever more rarely, so that what can not be recorded does not run without end. */

@@ -1,7 +1,7 @@
 import { describe, it } from 'vitest';
-import { cancelExecution, requestExecution, startAttempt } from '../../commands/execution.ts';
+import { answerQuestion, cancelExecution, requestExecution, startAttempt } from '../../commands/execution.ts';
 import type { ExecutionEvent } from '../../src/domain/execution.ts';
-import { attemptFailed, completed, request, requested, start, started } from '../support/facts.ts';
+import { attemptFailed, completed, request, requested, start, started, stepEnd } from '../support/facts.ts';
 import { given, NOW } from '../support/given.ts';
 
 const cancel = { executionId: 'e1', reason: 'enough' };
@@ -20,6 +20,84 @@ describe('requesting an execution', () => {
   it('refuses another request under the same key', () => {
     const other = request({ requestHash: 'request-2' });
     given(requestExecution, [requested]).when({ request: other, started: null }).thenFails('idempotency_mismatch');
+  });
+});
+
+describe('requesting a fork', () => {
+  it('stores the outcomes it keeps between the request and anything else, as those of no attempt', () => {
+    const kept = stepEnd({ path: '1', attempt: 3 });
+    given(requestExecution)
+      .when({ request: request(), started: null, inherited: [kept] })
+      .then(requested, { type: 'StepInherited', data: { ...kept, attempt: 0 } });
+  });
+});
+
+describe('answering a question', () => {
+  const question = (path: string): ExecutionEvent => ({
+    type: 'StepStarted',
+    data: {
+      attempt: 1,
+      path,
+      kind: 'ask',
+      name: 'Shall we?',
+      argsHash: 'a',
+      request: { value: { question: 'Shall we?', schema: true } },
+      turn: 1,
+      clock: NOW,
+    },
+  });
+  const parked: ExecutionEvent = { type: 'ExecutionWaiting', data: { attempt: 1, reason: 'input', until: null } };
+  const answer = { executionId: 'e1', path: null, answer: { value: 'yes' } };
+  const answered = (path: string): ExecutionEvent => ({
+    type: 'QuestionAnswered',
+    data: { attempt: 1, path, answer: { value: 'yes' } },
+  });
+  const claim = { executionId: 'e1', start: start({ attempt: 2, mode: 'resume', journalFrom: 1 }), takeOverFrom: null };
+
+  it('answers the only one that is open', () => {
+    given(answerQuestion, [requested, started, question('2'), parked])
+      .when(answer)
+      .then(answered('2'));
+  });
+  it('answers the one that is named', () => {
+    given(answerQuestion, [requested, started, question('1'), question('2'), parked])
+      .when({ ...answer, path: '2' })
+      .then(answered('2'));
+  });
+  it('refuses to guess between several', () => {
+    given(answerQuestion, [requested, started, question('1'), question('2')])
+      .when(answer)
+      .thenFails('no_open_question');
+  });
+  it('refuses a second answer, one to no question, and one to an execution that has ended', () => {
+    given(answerQuestion, [requested, started, question('1'), answered('1')])
+      .when(answer)
+      .thenFails('no_open_question');
+    given(answerQuestion, [requested, started]).when(answer).thenFails('no_open_question');
+    given(answerQuestion, [requested, started, question('1'), completed])
+      .when(answer)
+      .thenFails('no_open_question');
+    given(answerQuestion).when(answer).thenFails('execution_not_found');
+  });
+  it('refuses an answer to a question of an attempt that was given up', () => {
+    const again: ExecutionEvent = { type: 'ExecutionStarted', data: start({ attempt: 2 }) };
+    given(answerQuestion, [requested, started, question('1'), attemptFailed, again])
+      .when(answer)
+      .thenFails('no_open_question');
+  });
+  it('lets the execution go on, and nothing else does, however long it takes', () => {
+    const asks = [requested, started, question('1'), parked];
+    given(startAttempt, asks)
+      .when(claim, { now: NOW + 1e12 })
+      .thenFails('version_conflict');
+    given(startAttempt, [...asks, answered('1')])
+      .when(claim)
+      .thenTypes('ExecutionStarted');
+  });
+  it('that came while the attempt still ran lets it go on as soon as it waits', () => {
+    given(startAttempt, [requested, started, question('1'), answered('1'), parked])
+      .when(claim)
+      .thenTypes('ExecutionStarted');
   });
 });
 

@@ -1,4 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { countCalls, surviveCrashes } from '../support/crash-load.ts';
 import { call, eventually, openHome, startServerProcess } from '../support/server.ts';
@@ -24,42 +26,91 @@ describe('a server that is killed', () => {
 });
 
 describe.runIf(process.platform === 'linux')('a task process that is killed', () => {
-  const code = `async function main({ base, loops }, context) {
+  const LOOPS = `async function main({ base, loops }, context) {
     const first = await (await fetch(base + '/once')).json();
     if (loops === 'always') for (;;);
     if (loops === 'at first' && context.attempt === 1) for (;;);
     return { first, attempt: context.attempt };
   }`;
 
-  it('ends its execution with sandbox_crashed, and the next execution runs in a new process', async () => {
+  it('has its execution resumed, with what was done and what was under way not done again', async () => {
+    using home = openHome();
+    await using api = await startSlowApi();
+    await using server = await startServerProcess(home, { more: 'workers:\n  count: 1\n' });
+    const code = `async function main({ url }) {
+      const first = await (await fetch(url + '/first', { method: 'POST' })).json();
+      const second = await (await fetch(url + '/slow')).json();
+      return [first, second];
+    }`;
+    await call(server.url, 'POST', '/api/v1/tasks', { name: 'two', code });
+    const { body } = await call(server.url, 'POST', '/api/v1/executions', { task_id: 'two', input: { url: api.url } });
+    await eventually('the second call is under way', () => (api.calls('/slow') === 1 ? true : undefined));
+    for (const { pid } of taskProcesses(server.pid)) process.kill(pid, 'SIGKILL');
+    api.answer();
+    const ended = await end(server.url, String(body['execution_id']));
+    expect(ended).toMatchObject({ status: 'completed', attempt: 2, mode: 'resume', output: ['/first', '/slow'] });
+    expect([api.calls('/first'), api.calls('/slow')]).toEqual([1, 1]);
+  });
+
+  it('again and again has its execution fail with sandbox_crashed, and the next one runs in a new process', async () => {
     using home = openHome();
     await using counter = await countCalls();
     await using server = await startServerProcess(home, { more: 'workers:\n  count: 1\n' });
-    await call(server.url, 'POST', '/api/v1/tasks', { name: 'loops', code });
+    await call(server.url, 'POST', '/api/v1/tasks', { name: 'loops', code: LOOPS });
     const input = { base: counter.url, loops: 'always' };
     const { body } = await call(server.url, 'POST', '/api/v1/executions', { task_id: 'loops', input });
-    await killBusy(server.pid);
+    for (let times = 0; times < 3; times += 1) await killBusy(server.pid);
     const ended = await end(server.url, String(body['execution_id']));
-    expect(ended).toMatchObject({ status: 'failed', error: { code: 'sandbox_crashed' } });
+    expect(ended).toMatchObject({ status: 'failed', attempt: 3, error: { code: 'sandbox_crashed' } });
+    expect(counter.calls.get('/once')).toHaveLength(1);
 
     const next = { task_id: 'loops', input: { ...input, loops: 'never' } };
     const after = await call(server.url, 'POST', '/api/v1/tasks/execute', next);
     expect(after.body).toMatchObject({ status: 'completed', output: { first: { path: '/once' } } });
   });
 
-  it('has its execution retried when the policy says so', async () => {
+  it('again and again has its execution retried when the policy says so', async () => {
     using home = openHome();
     await using counter = await countCalls();
     await using server = await startServerProcess(home, { more: 'workers:\n  count: 1\n' });
-    await call(server.url, 'POST', '/api/v1/tasks', { name: 'loops', code });
+    await call(server.url, 'POST', '/api/v1/tasks', { name: 'loops', code: LOOPS });
     const retry = { max_attempts: 2, initial_ms: 10 };
     const input = { base: counter.url, loops: 'at first' };
     const { body } = await call(server.url, 'POST', '/api/v1/executions', { task_id: 'loops', input, retry });
-    await killBusy(server.pid);
+    for (let times = 0; times < 3; times += 1) await killBusy(server.pid);
     const ended = await end(server.url, String(body['execution_id']));
-    expect(ended).toMatchObject({ status: 'completed', attempt: 2, output: { attempt: 2 } });
+    expect(ended).toMatchObject({ status: 'completed', attempt: 4, output: { attempt: 4 } });
   });
 });
+
+interface SlowApi extends AsyncDisposable {
+  readonly url: string;
+  calls(path: string): number;
+  /** Lets all calls of `/slow` have their answer. */
+  answer(): void;
+}
+
+async function startSlowApi(): Promise<SlowApi> {
+  const calls: string[] = [];
+  const free = Promise.withResolvers<void>();
+  const server = createServer((request, response) => {
+    calls.push(request.url ?? '');
+    const answered = request.url === '/slow' ? free.promise : Promise.resolve();
+    void answered.then(() => response.end(JSON.stringify(request.url)));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    calls: (path) => calls.filter((made) => made === path).length,
+    answer: () => free.resolve(),
+    [Symbol.asyncDispose]: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
 
 async function end(url: string, executionId: string): Promise<Record<string, unknown>> {
   return eventually(`${executionId} has ended`, async () => {
