@@ -1,10 +1,14 @@
 /** Tells what executions said: log lines in pages, spans as a tree. */
 import { z } from 'zod';
 import type { ReadModels } from '../projections/read-models.ts';
+import { Document } from '../src/domain/document.ts';
 import type { Json } from '../src/domain/event.ts';
 import { LOG_LEVELS } from '../src/domain/journal.ts';
+import { analysisOf, type TraceAnalysis } from '../src/domain/trace-analysis.ts';
+import { traceFlame, traceFolded, traceSpeedscope, traceSvg } from '../src/domain/trace-flamegraph.ts';
+import { type TraceSpan, type TraceTree, traceTree } from '../src/domain/trace-tree.ts';
 import { executionRow } from './execution.ts';
-import { cursor, decodeCursor, defineQuery, limit, pageOf, stored } from './query.ts';
+import { cursor, decodeCursor, defineQuery, limit, pageOf, type QueryDeps, stored } from './query.ts';
 
 const keyForm = z.tuple([z.string(), z.number(), z.number()]);
 
@@ -86,37 +90,109 @@ interface SpanNode {
   readonly children: SpanNode[];
 }
 
+const flag = z.union([z.boolean(), z.stringbool()]);
+
+/** Whose spans, and of which attempt; of all attempts when left out. */
+export const traceInput = z.strictObject({
+  execution_id: z.string().min(1).max(64),
+  attempt: z.coerce.number().int().positive().optional(),
+});
+
+export const TRACE_FORMATS = ['json', 'flamegraph', 'folded', 'speedscope', 'svg'] as const;
+
 export const getTrace = defineQuery({
   name: 'get_execution_trace',
   permission: 'read_traces',
   description:
-    'The spans of an execution as trees, one for each attempt that began anew, or those of the given attempt.',
-  input: z.strictObject({
-    execution_id: z.string().min(1).max(64),
-    attempt: z.coerce.number().int().positive().optional(),
-    include_http_calls: z.union([z.boolean(), z.stringbool()]).default(true),
+    'The spans of an execution as trees, one for each attempt that began anew, or those of the given attempt; with the critical path, bottlenecks and insights, or as a flamegraph.',
+  input: traceInput.extend({
+    include_http_calls: flag
+      .default(true)
+      .describe('False leaves HTTP spans out of the tree; the analysis counts them.'),
+    format: z
+      .enum(TRACE_FORMATS)
+      .default('json')
+      .describe(
+        'flamegraph: nested {name, value, children} in ms. folded: lines of stacks. speedscope: its file format.',
+      ),
+    analysis: flag.default(true),
   }),
   read: async (deps, input) => {
-    const execution = await executionRow(deps, input.execution_id);
-    const rows = await deps.db
-      .selectFrom('spans')
-      .selectAll()
-      .where('execution_id', '=', input.execution_id)
-      .orderBy('attempt')
-      .orderBy('ordinal')
-      .execute();
-    const wanted = rows.filter((row) => input.attempt === undefined || row.attempt === input.attempt);
-    const shown = input.include_http_calls
-      ? wanted
-      : wanted.filter((row) => !row.attributes.includes('"http.request.method"'));
-    return {
-      execution_id: input.execution_id,
-      status: execution.status,
-      trace: { trace_id: execution.trace_id, spans: treeOf(shown) },
-      visualization_url: `/traces/${input.execution_id}/visualize`,
-    };
+    const { execution, rows, tree } = await readTrace(deps, input);
+    switch (input.format) {
+      case 'flamegraph':
+        return traceFlame(tree);
+      case 'folded':
+        return new Document('text/plain', traceFolded(tree));
+      case 'speedscope':
+        return traceSpeedscope(tree);
+      case 'svg':
+        return new Document('image/svg+xml', traceSvg(tree));
+      case 'json': {
+        const shown = input.include_http_calls
+          ? rows
+          : rows.filter((row) => !row.attributes.includes('"http.request.method"'));
+        const base = {
+          execution_id: input.execution_id,
+          status: execution.status,
+          trace: { trace_id: execution.trace_id, spans: treeOf(shown) },
+          visualization_url: `/traces/${input.execution_id}/visualize`,
+        };
+        if (!input.analysis) return base;
+        const { critical_path, bottlenecks, insights } = toldAnalysis(analysisOf(tree, execution.finished_at !== null));
+        return { ...base, trace: { ...base.trace, critical_path, bottlenecks }, insights };
+      }
+      default:
+        return input.format satisfies never;
+    }
   },
 });
+
+export interface ReadTrace {
+  readonly execution: Awaited<ReturnType<typeof executionRow>>;
+  readonly rows: readonly ReadModels['spans'][];
+  readonly tree: TraceTree;
+}
+
+/** Spans as stored, and as one tree. Fails with `execution_not_found`. */
+export async function readTrace(deps: QueryDeps, input: z.infer<typeof traceInput>): Promise<ReadTrace> {
+  const execution = await executionRow(deps, input.execution_id);
+  let query = deps.db
+    .selectFrom('spans')
+    .selectAll()
+    .where('execution_id', '=', input.execution_id)
+    .orderBy('attempt')
+    .orderBy('ordinal');
+  if (input.attempt !== undefined) query = query.where('attempt', '=', input.attempt);
+  const rows = await query.execute();
+  const spans = rows.map((row): TraceSpan => {
+    const { span_id: id, parent_span_id: parentId, name, kind, started_at: startedAt, ended_at: endedAt } = row;
+    return { id, parentId, name, kind, startedAt, endedAt, ok: row.ok === 1, attributes: JSON.parse(row.attributes) };
+  });
+  return { execution, rows, tree: traceTree(spans, execution.task_name) };
+}
+
+function toldAnalysis({ criticalPath, bottlenecks, insights }: TraceAnalysis) {
+  return {
+    critical_path: criticalPath.map(({ spanId, name, kind, startedAt, durationMs, percent }) => ({
+      span_id: spanId,
+      name,
+      kind,
+      start_time: new Date(startedAt).toISOString(),
+      duration_ms: durationMs,
+      percent,
+    })),
+    bottlenecks: bottlenecks.map(({ kind, message, spanIds, count, durationMs, percent }) => ({
+      kind,
+      message,
+      span_ids: spanIds,
+      count,
+      duration_ms: durationMs,
+      percent,
+    })),
+    insights: insights.map(({ message, spanIds }) => ({ message, span_ids: spanIds })),
+  };
+}
 
 function treeOf(rows: readonly ReadModels['spans'][]): readonly SpanNode[] {
   const nodes = new Map(rows.map((row) => [row.span_id, node(row)]));
