@@ -10,11 +10,12 @@ import { catchUp } from './catch-up.ts';
 import { executions } from './executions.ts';
 import { latency } from './latency.ts';
 import { load, machine } from './machine.ts';
+import { recovery } from './recovery.ts';
 import { tableOf } from './report.ts';
 import { restRead } from './rest-read.ts';
 import { start } from './start.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [append, catchUp, executions, latency, restRead, start];
+const BENCHMARKS: readonly Benchmark[] = [append, catchUp, executions, latency, recovery, restRead, start];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
