@@ -89,14 +89,15 @@ function couldRunTogether({ root, nodes }: TraceTree): readonly Insight[] {
 
 function runs(children: readonly TraceNode[]): readonly (readonly TracedCall[])[] {
   const found: TracedCall[][] = [[]];
-  for (const child of children) {
+  let until = Number.NEGATIVE_INFINITY;
+  for (const [index, child] of children.entries()) {
     const call = child.kind === 'step' ? callOf(child) : null;
-    const last = found.at(-1)?.at(-1);
+    const isAlone = child.startedAt >= until && (children[index + 1]?.startedAt ?? child.endedAt) >= child.endedAt;
+    until = Math.max(until, child.endedAt);
     const isReading = call?.method === 'GET' || call?.method === 'HEAD';
-    const follows = last === undefined || (child.startedAt >= last.node.endedAt && call?.url !== last.url);
-    if (call === null || !isReading) found.push([]);
-    else if (follows) found.at(-1)?.push(call);
-    else found.push([call]);
+    if (call === null || !isReading || !isAlone) found.push([]);
+    else if (call.url === found.at(-1)?.at(-1)?.url) found.push([call]);
+    else found.at(-1)?.push(call);
   }
   return found.filter((run) => run.length > 1);
 }

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { eventFilter, eventFilterInput, shownEvent } from '../../queries/event.ts';
 import { authorize } from '../domain/access.ts';
+import { Document } from '../domain/document.ts';
 import { RatchetError } from '../domain/errors.ts';
 import { type Position, START } from '../domain/event.ts';
 import { drained } from './drained.ts';
@@ -62,6 +63,7 @@ async function answer(
   const caller = { ...callerOf(request, min_position), seen: seen.position };
   const body = route.method === 'GET' || route.method === 'DELETE' ? query : { ...query, ...object(request.body) };
   const result = await operation.run(core, { ...body, ...record(request.params) }, caller);
+  if (result instanceof Document) return sendDocument(result, route.status, reply);
   const position = record(result)['position'];
   if (typeof position === 'string' && operation.kind === 'command') {
     reply.header('x-ratchet-position', position);
@@ -69,6 +71,17 @@ async function answer(
   }
   const stillRuns = route.operation === 'execute_task' && record(result)['status'] === 'running';
   return reply.code(stillRuns ? 202 : route.status).send(result);
+}
+
+/** Nothing in a document may run or load anything, unless the document itself says what. */
+const DOCUMENT_POLICY = "default-src 'none'; sandbox; frame-ancestors 'self'";
+
+function sendDocument({ mediaType, body, headers }: Document, status: number, reply: FastifyReply): FastifyReply {
+  return reply
+    .code(status)
+    .headers({ 'content-security-policy': DOCUMENT_POLICY, ...headers })
+    .type(`${mediaType}; charset=utf-8`)
+    .send(body);
 }
 
 function callerOf(request: FastifyRequest, minPosition: unknown): Omit<Caller, 'seen'> {

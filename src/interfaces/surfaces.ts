@@ -44,6 +44,8 @@ export const ROUTES: readonly Route[] = [
   get('list_execution_events', '/executions/:execution_id/events'),
   get('get_execution_logs', '/logs/:execution_id', true),
   get('get_execution_trace', '/traces/:execution_id', true),
+  get('visualize_execution_trace', '/traces/:execution_id/visualize', true),
+  get('list_steps', '/traces/:execution_id/steps', true),
   get('list_events', '/events'),
   get('get_audit_trail', '/audit'),
   get('list_projections', '/projections'),

@@ -157,7 +157,7 @@ export interface Answer {
   readonly body: Record<string, unknown>;
 }
 
-/** One request with JSON in and out. */
+/** One request with JSON in and out; a document that is not JSON comes as `{text}`. */
 export async function call(
   url: string,
   method: string,
@@ -170,7 +170,9 @@ export async function call(
     headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  return { status: response.status, headers: response.headers, body: (await response.json()) as Answer['body'] };
+  const isJson = response.headers.get('content-type')?.includes('json') !== false;
+  const told = isJson ? ((await response.json()) as Answer['body']) : { text: await response.text() };
+  return { status: response.status, headers: response.headers, body: told };
 }
 
 const LOOK_MS = 20;
