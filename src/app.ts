@@ -171,6 +171,10 @@ async function openParts(settings: AppSettings, closers: Closers) {
     sandbox,
     debugSandbox,
     limits,
+    outbound,
+    files: openFiles(settings.fileRoots),
+    secrets: configuredSecrets(settings.secrets),
+    stepLimits: settings.stepLimits,
   };
   const runner: ExecutionRunner = new ExecutionRunner(
     {
@@ -179,11 +183,7 @@ async function openParts(settings: AppSettings, closers: Closers) {
       get dispatcher() {
         return runner.forSubtasks;
       },
-      outbound,
       completions,
-      files: openFiles(settings.fileRoots),
-      secrets: configuredSecrets(settings.secrets),
-      stepLimits: settings.stepLimits,
       table: dispatchTable(rows.db),
       sessions: session,
       onTrouble,
@@ -246,7 +246,7 @@ function appOf(settings: AppSettings, parts: Parts, sources: readonly SourceStat
     progress: projector.progress,
     wait: settings.wait,
     awaitEnd: (executionId, ms, createdNow) => awaitEnd(completions, executionId, ms, createdNow),
-    replays: replaysOf(parts),
+    replays: replaysOf({ ...parts, db: rows.db }),
     debugging,
     diagnosis: diagnosisOf({ ...parts, db: rows.db, debugging }),
     profiling: profilingOf(parts),

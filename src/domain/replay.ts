@@ -106,8 +106,11 @@ export type PatchVerdict = 'succeeds' | 'fails_same' | 'fails_otherwise' | 'unde
  */
 export type StepChange = 'reused' | 'changed' | 'new' | 'missing';
 
-/** Who answered a call of a patched replay. */
-export type AnsweredBy = 'journal' | 'stub' | 'live' | 'clock' | 'blocked' | 'nobody';
+/**
+ * Who answered a call of a patched replay. `clock`: a sleep, whose time came. `code`: a `step()`, by its own function.
+ * `blocked`: nobody was allowed to. `nobody`: nobody had to, the run was over.
+ */
+export type AnsweredBy = 'journal' | 'stub' | 'live' | 'clock' | 'code' | 'blocked' | 'nobody';
 
 export interface PatchedStep {
   readonly change: StepChange;
@@ -156,10 +159,15 @@ export interface PatchedResult {
     readonly output: Json;
     readonly error: { readonly name: string; readonly message: string } | null;
   };
+  /** Where the output is not as recorded; empty unless both runs returned. */
   readonly outputDiff: readonly JsonDifference[];
   readonly logs: readonly { readonly level: string; readonly message: string }[];
-  /** A test file that holds this case, when one was asked for. */
+  /** A test file that holds this case, when one was asked for and the verdict is not `undecided`. */
   readonly test: JsonObject | null;
+  /** Which stubs, counted from 0, answered no call. */
+  readonly unusedStubs: readonly number[];
+  /** Set when the record was made on another version of Node than the replay. */
+  readonly recordedOnNode: string | null;
 }
 
 /** One place where two JSON values differ. */
@@ -172,11 +180,17 @@ export interface JsonDifference {
 
 /** Which failures a fix is tried on: those like the given execution's, or of a fingerprint, newest first. */
 export interface FailuresRequest extends Omit<PatchedRequest, 'executionId' | 'attempt' | 'saveTest' | 'input'> {
+  readonly taskId: string;
   readonly fingerprint: string;
+  /** How many failures at most, 1 to {@link MAX_FAILURES}. */
   readonly limit: number;
 }
 
+/** Failures that one request is tried on at most. */
+export const MAX_FAILURES = 200;
+
 export interface FailuresResult {
+  readonly taskId: string;
   readonly fingerprint: string;
   readonly counts: Readonly<Record<PatchVerdict | 'not_replayable', number>>;
   readonly rows: readonly {
@@ -194,7 +208,11 @@ export interface Replays {
    * (details: expected, actual, line).
    */
   faithful(executionId: string, attempt: number | null, by: Principal): Promise<ReplayResult & { replayId: string }>;
-  /** Fails as {@link faithful}, and with `syntax_error` or `invalid_task` for the new code. */
+  /**
+   * Fails as {@link faithful}, with `syntax_error` or `invalid_task` for the new code, `not_found` for a version that is not
+   * published, and `input_schema_violation` for the input.
+   */
   patched(request: PatchedRequest, by: Principal): Promise<PatchedResult>;
+  /** Tries code on past failures of a task. What can not be replayed stands in the table. Fails as {@link patched} for the code. */
   overFailures(request: FailuresRequest, by: Principal): Promise<FailuresResult>;
 }

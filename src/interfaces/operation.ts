@@ -94,7 +94,7 @@ const REACH_MS = 10_000;
 /** How long it waits for what was merely told on the same surface. */
 const SEEN_MS = 500;
 /** A row that was just written may not be there yet: one that is not found is looked for once more at the head. */
-const NOT_FOUND = ['execution_not_found', 'task_not_found', 'not_found'] as const;
+const NOT_FOUND = ['execution_not_found', 'task_not_found', 'replay_not_found', 'not_found'] as const;
 
 /** An operation that answers from the read models, once they have reached what the caller has seen. */
 export function query<Input, Output>({ read, ...definition }: Query<Input, Output>): Operation {

@@ -99,15 +99,48 @@ function unanswered(signal: AbortSignal): Promise<Outcome> {
   });
 }
 
-function isIdempotent(call: OpenCall): boolean {
+/** @returns true for a call that may be sent twice. */
+export function isIdempotent(call: OpenCall): boolean {
   if (call.kind !== 'http') return call.kind === 'file' || call.kind === 'task' || call.kind === 'hmac';
   return IDEMPOTENT_METHODS.has(String(call.request['method']).toUpperCase());
 }
 
 async function perform(deps: WorldDeps, served: Served, call: OpenCall, signal: AbortSignal): Promise<Json> {
+  return carryOut(deps, call, () => addedHeaders(deps, served, call), signal);
+}
+
+/** What it takes to carry out a step that involves no other execution. */
+export type OutsideDeps = Pick<WorldDeps, 'outbound' | 'files' | 'secrets' | 'stepLimits'>;
+
+type AddedHeaders = readonly (readonly [string, string])[];
+
+/** Carries out a step that belongs to no execution's record; `added` are headers of an `http` step that nobody is shown. */
+export async function performAlone(
+  deps: OutsideDeps,
+  call: OpenCall,
+  added: AddedHeaders,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  try {
+    return { ok: true, value: await carryOut(deps, call, () => added, signal) };
+  } catch (error) {
+    signal.throwIfAborted();
+    return failed(taskError(error));
+  }
+}
+
+async function carryOut(
+  deps: OutsideDeps,
+  call: OpenCall,
+  added: () => AddedHeaders,
+  signal: AbortSignal,
+): Promise<Json> {
   switch (call.kind) {
-    case 'http':
-      return http(deps, served, call, signal);
+    case 'http': {
+      const request = httpRequest(call.request, added(), deps.secrets, deps.stepLimits);
+      const response = await deps.outbound.send(request, signal);
+      return httpValue(response, call.request, request, deps.secrets);
+    }
     case 'file': {
       const bytes = await deps.files.read(String(call.request['path']), deps.stepLimits.maxBodyBytes);
       return Buffer.from(bytes).toString(call.request['encoding'] === 'base64' ? 'base64' : 'utf8');
@@ -136,14 +169,10 @@ function idempotencyKey(deps: WorldDeps, served: Served, call: OpenCall): string
   return deps.runtime.uuidOf(`${served.request.executionId}\n${call.path}\n${call.argsHash}`);
 }
 
-async function http(deps: WorldDeps, served: Served, call: OpenCall, signal: AbortSignal): Promise<Json> {
-  const added: [string, string][] = [
-    ['traceparent', traceParentHeader(served.request.traceId, served.recording.spanId(`step:${call.path}`))],
-  ];
-  if (!isIdempotent(call)) added.push(['idempotency-key', idempotencyKey(deps, served, call)]);
-  const request = httpRequest(call.request, added, deps.secrets, deps.stepLimits);
-  const response = await deps.outbound.send(request, signal);
-  return httpValue(response, call.request, request, deps.secrets);
+function addedHeaders(deps: WorldDeps, served: Served, call: OpenCall): AddedHeaders {
+  const trace = traceParentHeader(served.request.traceId, served.recording.spanId(`step:${call.path}`));
+  const key = isIdempotent(call) ? [] : [['idempotency-key', idempotencyKey(deps, served, call)] as const];
+  return [['traceparent', trace], ...key];
 }
 
 /** Durably asked for when it resolves; the execution is the same however often a resumed parent asks. */

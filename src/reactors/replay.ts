@@ -11,6 +11,7 @@ import { runAttempt } from './attempt.ts';
 import type { AttemptResult } from './attempt-plan.ts';
 import { plainError } from './perform-steps.ts';
 import { type AttemptEnded, notReplayable, type RecordedRun, type RecordedRunDeps } from './recorded-run.ts';
+import { inReplaySession } from './replay-session.ts';
 
 export interface ReplayDeps extends RecordedRunDeps {
   readonly sandbox: Sandbox;
@@ -26,15 +27,9 @@ export async function replayFaithfully(deps: ReplayDeps, run: RecordedRun): Prom
     throw notReplayable(run.executionId, 'the attempt was ended from outside, so its end is not in the journal');
   }
   const told: Telemetry[] = [];
-  const abort = new AbortController();
-  const session = await deps.sandbox.open(run.limits);
-  const deadline = setTimeout(() => {
-    const error = new RatchetError('execution_timeout', 'the replay did not end in time');
-    abort.abort(error);
-    session.kill(error);
-  }, state.request.options.timeoutMs);
-  try {
-    const result = await runAttempt({
+  const limits = { limits: run.limits, timeoutMs: state.request.options.timeoutMs };
+  const result = await inReplaySession(deps.sandbox, limits, (session, abort) =>
+    runAttempt({
       session,
       start: run.taskStart,
       journal,
@@ -43,15 +38,12 @@ export async function replayFaithfully(deps: ReplayDeps, run: RecordedRun): Prom
       // biome-ignore lint/suspicious/noThenProperty: a plan is data, not a promise
       then: { kind: 'replay', ending },
       cancel: new AbortController().signal,
-      abort: abort.signal,
+      abort,
       onIdle: () => undefined,
-    });
-    const { attempt, node } = start;
-    return await compared(deps, { state, ended, attempt, told, result, steps: journal.length, node });
-  } finally {
-    clearTimeout(deadline);
-    session.release();
-  }
+    }),
+  );
+  const { attempt, node } = start;
+  return compared(deps, { state, ended, attempt, told, result, steps: journal.length, node });
 }
 
 interface Replayed {

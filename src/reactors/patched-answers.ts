@@ -1,0 +1,174 @@
+/** Answers the calls of a patched replay, by the journal first, and keeps account of what was reused, changed, new and missing. */
+import { type CustomOutcome, canonicalJson, type Outcome } from '../domain/journal.ts';
+import type { AnsweredBy, PatchedStep, StepChange, Stub } from '../domain/replay.ts';
+import type { OpenCall } from './attempt-plan.ts';
+import { type Answer, type Answers, UNORDERED } from './patched-attempt.ts';
+import { JournalMatch, mayReuse, type RecordedCall } from './patched-match.ts';
+import { Stubs } from './patched-stubs.ts';
+
+export interface AnswerRules {
+  /** Calls of the recorded run, also those that nobody answered. */
+  readonly calls: readonly RecordedCall[];
+  /** `step()` memos of the recorded run. */
+  readonly memos: readonly RecordedCall[];
+  readonly stubs: readonly Stub[];
+  readonly changed: 'block' | 'reuse';
+  /** Carries out a call for real; null for one that must not leave. */
+  readonly live: (call: OpenCall) => ((signal: AbortSignal) => Promise<Outcome>) | null;
+}
+
+/** One call of the replay. */
+export interface AnsweredCall {
+  readonly call: OpenCall;
+  /** The entry it was matched with, and whether it is an equal one. */
+  readonly entry: RecordedCall | null;
+  readonly isEqual: boolean;
+  readonly by: AnsweredBy;
+  /** What was, or would have been, delivered, and after how many logical milliseconds. */
+  readonly answer: Extract<Answer, { kind: 'outcome' }> | null;
+  /** Null while it has not been delivered. */
+  outcome: Outcome | null;
+  /** Logical clock of the delivery, and its place among all. */
+  delivered: { readonly at: number; readonly place: number } | null;
+  readonly isMemo: boolean;
+}
+
+export class PatchedAnswers implements Answers {
+  readonly #rules: AnswerRules;
+  readonly #calls: JournalMatch;
+  readonly #memos: JournalMatch;
+  readonly #stubs: Stubs;
+  readonly #asked: AnsweredCall[] = [];
+  readonly #byPath = new Map<string, AnsweredCall>();
+  #deliveries = 0;
+
+  constructor(rules: AnswerRules) {
+    this.#rules = rules;
+    this.#calls = new JournalMatch(rules.calls);
+    this.#memos = new JournalMatch(rules.memos);
+    this.#stubs = new Stubs(rules.stubs);
+  }
+
+  /** Every call so far, memos included, in order. */
+  get asked(): readonly AnsweredCall[] {
+    return this.#asked;
+  }
+
+  get unusedStubs(): readonly number[] {
+    return this.#stubs.unused();
+  }
+
+  answer(call: OpenCall): Answer {
+    const equal = this.#calls.exact(call);
+    const entry = equal ?? this.#calls.like(call);
+    const { by, answer } = this.#decide(call, equal, entry);
+    const kept = answer.kind === 'outcome' ? answer : null;
+    this.#keep({
+      call,
+      entry,
+      isEqual: equal !== null,
+      by,
+      answer: kept,
+      outcome: null,
+      delivered: null,
+      isMemo: false,
+    });
+    return answer;
+  }
+
+  #decide(
+    call: OpenCall,
+    equal: RecordedCall | null,
+    entry: RecordedCall | null,
+  ): { readonly by: AnsweredBy; readonly answer: Answer } {
+    const order = entry?.order ?? UNORDERED;
+    if (call.kind === 'sleep') {
+      const afterMs = Number(call.request['ms']);
+      return { by: 'clock', answer: { kind: 'outcome', outcome: { ok: true, value: null }, afterMs, order } };
+    }
+    if (equal !== null && equal.outcome !== null) {
+      return { by: 'journal', answer: { kind: 'outcome', outcome: equal.outcome, afterMs: equal.durationMs, order } };
+    }
+    const stub = this.#stubs.take(call);
+    if (stub !== null) {
+      return { by: 'stub', answer: { kind: 'outcome', outcome: stub, afterMs: entry?.durationMs ?? 0, order } };
+    }
+    if (this.#rules.changed === 'reuse' && entry !== null && entry.outcome !== null && mayReuse(entry, call)) {
+      const { outcome, durationMs } = entry;
+      return { by: 'journal', answer: { kind: 'outcome', outcome, afterMs: durationMs, order } };
+    }
+    const perform = this.#rules.live(call);
+    if (perform !== null) return { by: 'live', answer: { kind: 'live', perform } };
+    return { by: 'blocked', answer: { kind: 'none' } };
+  }
+
+  memo(memo: CustomOutcome, argsHash: string): void {
+    const { outcome, startedAt } = memo;
+    const call: OpenCall = { ...memo, argsHash, turn: 0, startedAt };
+    const found = this.#memos.exact(call);
+    const entry = found ?? this.#memos.like(call);
+    const isEqual = found !== null && found.outcome !== null && sameOutcome(found.outcome, outcome);
+    this.#keep({ call, entry, isEqual, by: 'code', answer: null, outcome, delivered: null, isMemo: true });
+  }
+
+  #keep(asked: AnsweredCall): void {
+    this.#asked.push(asked);
+    if (!asked.isMemo) this.#byPath.set(asked.call.path, asked);
+  }
+
+  delivered(path: string, outcome: Outcome, clock: number): void {
+    const asked = this.#byPath.get(path);
+    if (asked === undefined) return;
+    asked.outcome = outcome;
+    this.#deliveries += 1;
+    asked.delivered = { at: clock, place: this.#deliveries };
+  }
+
+  /** @param isOver the code came to its end, so that what is still open is awaited by nobody */
+  steps(isOver: boolean): readonly PatchedStep[] {
+    const claimed = new Set<RecordedCall>();
+    const made = this.#asked.map((asked): PatchedStep => {
+      const change = this.#changeOf(asked, isOver);
+      const recorded = change === 'new' ? null : asked.entry;
+      if (recorded !== null) claimed.add(recorded);
+      const { path, kind, name, request } = asked.call;
+      const isLeft = isOver && asked.outcome === null && (change === 'reused' || asked.by !== 'blocked');
+      const answeredBy = isLeft ? 'nobody' : asked.by;
+      const was = recorded === null ? null : toldEntry(recorded);
+      return { change, path, kind, name, answeredBy, request, recorded: was, outcome: asked.outcome };
+    });
+    const unused = [...this.#calls.unused(), ...this.#memos.unused()].filter((entry) => !claimed.has(entry));
+    return [...made, ...unused.flatMap((entry) => missing(entry))];
+  }
+
+  #changeOf({ call, entry, isEqual, by, isMemo, outcome }: AnsweredCall, isOver: boolean): StepChange {
+    if (entry === null) return 'new';
+    if (isMemo && isEqual) return 'reused';
+    if (isMemo) return entry.argsHash === call.argsHash || !this.#memos.isUsed(entry) ? 'changed' : 'new';
+    if (isEqual && entry.outcome !== null) return 'reused';
+    // The record has such a call without an outcome: the same only where this run needed none either.
+    if (isEqual) return isOver && outcome === null ? 'reused' : by === 'clock' ? 'reused' : 'new';
+    // An entry that an equal call took later was not what this one came from.
+    return this.#calls.isUsed(entry) && by !== 'journal' ? 'new' : 'changed';
+  }
+}
+
+function toldEntry({ path, request, outcome }: RecordedCall): PatchedStep['recorded'] {
+  return outcome === null ? null : { path, request, outcome };
+}
+
+function missing(entry: RecordedCall): readonly PatchedStep[] {
+  if (entry.outcome === null) return [];
+  const { path, kind, name, request } = entry;
+  const recorded = { path, request, outcome: entry.outcome };
+  return [{ change: 'missing', path, kind, name, answeredBy: 'nobody', request: null, recorded, outcome: null }];
+}
+
+/** Stacks differ between two forms of the code; what an error is does not. */
+function sameOutcome(a: Outcome, b: Outcome): boolean {
+  return canonicalJson(comparable(a)) === canonicalJson(comparable(b));
+}
+
+function comparable(outcome: Outcome) {
+  return outcome.ok ? { value: outcome.value } : { name: outcome.error.name, message: outcome.error.message };
+}
