@@ -75,11 +75,11 @@ module.exports = {
       name: 'the-sandbox-child-is-sealed',
       severity: 'error',
       from: {
-        path: '^infra/sandbox/(child|channel|context|entropy|execution|harden|leftovers|stacks|text-services|prelude.*)[.]ts$',
+        path: '^infra/sandbox/((?:debug-)?child|debug-thread|serving|channel|context|entropy|execution|harden|leftovers|stacks|text-services|prelude.*)[.]ts$',
       },
       to: {
         pathNot: [
-          '^infra/sandbox/(protocol|channel|context|entropy|execution|harden|leftovers|stacks|text-services|prelude.*)[.]ts$',
+          '^infra/sandbox/(protocol|debug-thread|serving|channel|context|entropy|execution|harden|leftovers|stacks|text-services|prelude.*)[.]ts$',
         ],
         dependencyTypesNot: ['core', 'type-only'],
       },

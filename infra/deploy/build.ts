@@ -26,8 +26,11 @@ const SERVER = {
   'sqlite-writer': 'infra/event-store/sqlite-writer.ts',
 };
 
-/** One file with nothing to import: the process of a task may read no other. */
-const CHILD = { 'sandbox-child': 'infra/sandbox/child.ts' };
+/** Each is one file with nothing to import: the process of a task may read no other. */
+const CHILDREN = {
+  'sandbox-child': 'infra/sandbox/child.ts',
+  'sandbox-debug-child': 'infra/sandbox/debug-child.ts',
+};
 
 /** @returns packages that the bundles import. */
 function packagesIn({ outputs }: Metafile): Set<string> {
@@ -45,12 +48,12 @@ function declaredPackages(): Set<string> {
 
 rmSync(new URL('../../dist', import.meta.url), { recursive: true, force: true });
 const server = await build({ ...COMMON, entryPoints: SERVER, splitting: true, chunkNames: 'chunk-[hash]' });
-const child = await build({ ...COMMON, entryPoints: CHILD });
+const children = await build({ ...COMMON, entryPoints: CHILDREN });
 
 const declared = declaredPackages();
 const undeclared = [...packagesIn(server.metafile)].filter((name) => !declared.has(name));
 if (undeclared.length > 0) throw new Error(`imported, but no dependency of the package: ${undeclared.join(', ')}`);
-const imported = packagesIn(child.metafile);
+const imported = packagesIn(children.metafile);
 if (imported.size > 0) throw new Error(`the process of a task imports packages: ${[...imported].join(', ')}`);
-const warnings = [...server.warnings, ...child.warnings];
+const warnings = [...server.warnings, ...children.warnings];
 if (warnings.length > 0) throw new Error(`the build has ${warnings.length} warning(s)`);

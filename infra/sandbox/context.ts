@@ -46,11 +46,11 @@ export class TaskContext {
     this.turn(() => {
       this.#hook('begin', start.input, start.context, start.style);
       if (script instanceof SyntaxError) this.#hook('syntax', script.message);
-      else this.#runFile(script, start.style);
+      else this.#runFile(script, start.style, execution);
     });
   }
 
-  #runFile(script: Script, style: string): void {
+  #runFile(script: Script, style: string, execution: Execution): void {
     let completion: unknown;
     try {
       completion = script.runInContext(this.#global, QUIET);
@@ -58,6 +58,7 @@ export class TaskContext {
       this.#hook('fail', error);
       return;
     }
+    execution.passMain();
     this.#hook('run', completion, findMain.runInContext(this.#global, QUIET), style);
   }
 

@@ -1,7 +1,7 @@
 /** One execution in a task's process: its clock, timers, steps, scopes and telemetry, fed by strings from the context. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Entropy } from './entropy.ts';
-import { type Delivery, MAX_TURN_BYTES, type StartMessage, type ToChild } from './protocol.ts';
+import { type Delivery, MAIN_PLACE, MAX_TURN_BYTES, type StartMessage, type ToChild } from './protocol.ts';
 import { textService } from './text-services.ts';
 
 /** Where a step is numbered and which span is its parent; travels with promises. */
@@ -33,6 +33,8 @@ interface Surroundings {
   /** Waits for the next message; does not return when the server is gone. */
   read(): ToChild;
   loadModule(name: string): unknown;
+  /** Called with each place that a debugger may pause at; only debugged processes have it. */
+  readonly passing?: ((place: string) => void) | undefined;
 }
 
 /** The function of the prelude by which things are delivered into a context. It never throws on purpose. */
@@ -139,6 +141,11 @@ export class Execution {
     }
   }
 
+  /** Call before the main function is called. */
+  passMain(): void {
+    this.#around.passing?.(MAIN_PLACE);
+  }
+
   /** Brings a message into the context as a new turn. */
   deliver(delivery: Delivery): void {
     this.#begin(delivery.clock);
@@ -214,6 +221,7 @@ export class Execution {
     if (this.#cancelled) return '';
     this.#spend(request);
     const path = this.#path();
+    this.#around.passing?.(path);
     const span = quote(this.#scope.span);
     this.#calls.push(
       `{"path":"${path}","kind":${quote(kind)},"name":${quote(name)},"request":${request},"span":${span}}`,
@@ -278,6 +286,7 @@ export class Execution {
   #openStep(name: string): string {
     if (this.#cancelled) return '';
     const path = this.#path();
+    this.#around.passing?.(path);
     this.#open.set(path, { name, span: this.#scope.span, startedAt: this.#clock, attributes: '{}' });
     this.#enterNew({ prefix: `${path}/`, next: 1 }, `step:${path}`);
     return path;

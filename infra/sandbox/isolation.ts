@@ -45,13 +45,28 @@ export interface StartOptions {
   readonly entry: string;
   /** Arguments for that file. */
   readonly parts?: readonly string[];
+  /** Gives the process a helper thread, an inspector, and a pair for what that one says. Default false. */
+  readonly debugged?: boolean;
 }
+
+/** Of the heap, on top of the task's own: what a debugger holds of the task while it stands still. */
+const DEBUGGER_HEAP_MB = 32;
+const DEBUGGER_FLAGS = ['--allow-worker', '--allow-inspector', '--disable-sigusr1'];
 
 /** @returns the path of the child: beside this module in the source, a bundle beside the main bundle when published. */
 export function childEntry(): string {
+  return entryOf('child');
+}
+
+/** @returns the path of the child that can be debugged; found as {@link childEntry}. */
+export function debugChildEntry(): string {
+  return entryOf('debug-child');
+}
+
+function entryOf(name: string): string {
   const here = dirname(fileURLToPath(import.meta.url));
-  const source = join(here, 'child.ts');
-  return existsSync(source) ? source : join(here, 'sandbox-child.js');
+  const source = join(here, `${name}.ts`);
+  return existsSync(source) ? source : join(here, `sandbox-${name}.js`);
 }
 
 /** @returns the program and its arguments. */
@@ -76,6 +91,7 @@ function nodeFlags(options: StartOptions): string[] {
     '--no-experimental-sqlite',
     '--unhandled-rejections=none',
     '--no-warnings',
-    `--max-old-space-size=${options.heapMb}`,
+    `--max-old-space-size=${options.heapMb + (options.debugged === true ? DEBUGGER_HEAP_MB : 0)}`,
+    ...(options.debugged === true ? DEBUGGER_FLAGS : []),
   ];
 }

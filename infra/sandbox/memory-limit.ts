@@ -8,6 +8,13 @@ const ENGINE_KB = 96 * 1024;
 /** Writable memory an idle process is taken to need until one was measured; most of it is reserved and never touched. */
 const FIRST_GUESS_KB = 640 * 1024;
 
+const MEMORY_CLASSES = [64, 128, 256, 1024] as const;
+
+/** @returns the class of memory that a limit is rounded up to, MiB. */
+export function memoryClass(memoryMb: number): number {
+  return MEMORY_CLASSES.find((known) => known >= memoryMb) ?? 1024;
+}
+
 /** What an idle process keeps in memory. */
 const IDLE_RESIDENT_MB = 96;
 

@@ -1,11 +1,12 @@
 /** The warm processes in which tasks run: handed out one execution at a time, replaced when they die or grow old. */
 import { RatchetError } from '../../src/domain/errors.ts';
 import type { IsolationLevel, PreparedCode, Sandbox, SandboxLimits, SandboxSession } from '../../src/ports/sandbox.ts';
-import { childEntry, type StartWay, startWays } from './isolation.ts';
-import { firstLimit, type MemoryLimit, measuredLimit, mostResidentMb, NO_LIMIT, residentMb } from './memory-limit.ts';
+import { endWhenLarge, findGround, type Ground, WATCH_MS } from './ground.ts';
+import { childEntry } from './isolation.ts';
+import { memoryClass, NO_LIMIT } from './memory-limit.ts';
 import { PreparedCodes } from './prepared-codes.ts';
 import { ProcessSession } from './session.ts';
-import { outOfMemory, TaskProcess } from './task-process.ts';
+import { TaskProcess } from './task-process.ts';
 
 export interface SandboxOptions {
   /** Most processes at a time. */
@@ -22,13 +23,7 @@ export interface SandboxOptions {
   readonly startTimeoutMs?: number;
 }
 
-const MEMORY_CLASSES = [64, 128, 256, 1024] as const;
 const MAX_FAILED_STARTS = 3;
-const WATCH_MS = 100;
-
-function memoryClass(memoryMb: number): number {
-  return MEMORY_CLASSES.find((known) => known >= memoryMb) ?? 1024;
-}
 
 /**
  * Finds the strongest isolation that works here, by starting the first process with it, and opens the pool.
@@ -36,23 +31,12 @@ function memoryClass(memoryMb: number): number {
  */
 export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
   const settings = withDefaults(options);
-  let reason: unknown;
-  for (const way of startWays(process.getuid?.() === 0)) {
-    for (const limit of new Set([firstLimit(), NO_LIMIT])) {
-      const first = startProcess(way, settings.warmMemoryMb, limit);
-      try {
-        await first.ready(settings.startTimeoutMs);
-        const measured = limit === NO_LIMIT ? NO_LIMIT : await measuredLimit(first.pid);
-        return new ProcessPool(settings, way, measured, first);
-      } catch (error) {
-        reason = error;
-      }
-    }
-  }
-  throw new RatchetError('sandbox_crashed', 'no process for tasks can be started on this system', { cause: reason });
+  const start = (ground: Ground): TaskProcess => startProcess(ground, settings.warmMemoryMb);
+  const { first, ...ground } = await findGround(start, settings.startTimeoutMs);
+  return new ProcessPool(settings, ground, first);
 }
 
-function startProcess(way: StartWay, heapMb: number, limit: MemoryLimit): TaskProcess {
+function startProcess({ way, limit }: Ground, heapMb: number): TaskProcess {
   return new TaskProcess({ way, heapMb, dataKb: limit(heapMb), entry: childEntry() });
 }
 
@@ -78,8 +62,7 @@ interface Waiter {
 class ProcessPool implements Sandbox {
   readonly isolation: IsolationLevel;
   readonly #settings: Settings;
-  readonly #way: StartWay;
-  readonly #limit: MemoryLimit;
+  readonly #ground: Ground;
   readonly #prepared = new PreparedCodes();
   readonly #all = new Set<TaskProcess>();
   readonly #starting = new Map<TaskProcess, number>();
@@ -90,13 +73,12 @@ class ProcessPool implements Sandbox {
   #failedStarts = 0;
   #closed = false;
 
-  constructor(settings: Settings, way: StartWay, limit: MemoryLimit, first: TaskProcess) {
+  constructor(settings: Settings, ground: Ground, first: TaskProcess) {
     this.#settings = settings;
-    this.#way = way;
-    this.#limit = limit;
-    this.isolation = way.level;
+    this.#ground = ground;
+    this.isolation = ground.way.level;
     this.#sweep = setInterval(() => this.#endOldIdle(), Math.max(10, settings.idleMs / 2)).unref();
-    if (limit === NO_LIMIT) this.#watch = setInterval(() => void this.#endLarge(), WATCH_MS).unref();
+    if (ground.limit === NO_LIMIT) this.#watch = setInterval(() => void this.#endLarge(), WATCH_MS).unref();
     this.#adopt(first);
     this.#free(first);
   }
@@ -205,7 +187,7 @@ class ProcessPool implements Sandbox {
   }
 
   #begin(heapMb: number): void {
-    const process = startProcess(this.#way, heapMb, this.#limit);
+    const process = startProcess(this.#ground, heapMb);
     this.#starting.set(process, heapMb);
     this.#adopt(process);
     process.ready(this.#settings.startTimeoutMs).then(
@@ -229,9 +211,7 @@ class ProcessPool implements Sandbox {
   /** Stands in where the system sets no limit on memory outside the heap. */
   async #endLarge(): Promise<void> {
     for (const process of this.#all) {
-      if (process.pid === undefined || this.#idle.includes(process)) continue;
-      const resident = await residentMb(process.pid);
-      if (resident > mostResidentMb(process.heapMb)) process.kill(outOfMemory(process.heapMb));
+      if (!this.#idle.includes(process)) await endWhenLarge(process);
     }
   }
 

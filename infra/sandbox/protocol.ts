@@ -1,11 +1,21 @@
 /** What the server and a task's process say to each other, and how it is framed, so that both sides share one truth. */
 import type { Telemetry } from '../../src/domain/journal.ts';
+import type { PAUSE_SCRIPT } from '../../src/ports/debug-sandbox.ts';
 import type { Delivery, Style, Turn } from '../../src/ports/sandbox.ts';
 
 export type { Delivery };
 
 /** File descriptor of the socket pair in the task's process. */
 export const CHANNEL_FD = 3;
+
+/** File descriptor of the pair over which a debugged process tells what its inspector says. */
+export const INSPECTOR_FD = 4;
+
+/** Script in whose one function a debugged task pauses; its argument `place` says where. */
+export const PAUSE_FILE: typeof PAUSE_SCRIPT = 'ratchet:pause';
+
+/** The place before the main function is called; all others are paths of steps. */
+export const MAIN_PLACE = 'main';
 
 /** How many compiled files a process keeps; both sides count alike, so that code travels once. */
 export const KEPT_SCRIPTS = 32;
@@ -50,6 +60,11 @@ export type FromChild =
   | { readonly type: 'telemetry'; readonly records: readonly Telemetry[] }
   | { readonly type: 'turn'; readonly turn: Turn }
   | { readonly type: 'too_large'; readonly bytes: number };
+
+/** Server to the helper thread of a debugged process: a command for the inspector, or all places to pause at. Both are answered. */
+export type ToInspector =
+  | { readonly id: number; readonly method: string; readonly params: object }
+  | { readonly id: number; readonly places: readonly string[] };
 
 const HEADER_BYTES = 4;
 

@@ -4,7 +4,15 @@ import { Socket } from 'node:net';
 import { RatchetError } from '../../src/domain/errors.ts';
 import { type StartOptions, startCommand } from './isolation.ts';
 import { MalformedMessage, parseMessage } from './messages.ts';
-import { CHANNEL_FD, FrameReader, type FromChild, frame, KEPT_SCRIPTS, maxMessageBytes } from './protocol.ts';
+import {
+  CHANNEL_FD,
+  FrameReader,
+  type FromChild,
+  frame,
+  INSPECTOR_FD,
+  KEPT_SCRIPTS,
+  maxMessageBytes,
+} from './protocol.ts';
 
 const STDERR_CHARACTERS = 16 * 1024;
 const OUT_OF_MEMORY =
@@ -29,11 +37,12 @@ export class TaskProcess {
   readonly #channel: Socket;
   readonly #frames: FrameReader;
   readonly #kept: string[] = [];
-  readonly #onEnd = new Set<() => void>();
+  readonly #onEnd = new Set<(reason: RatchetError) => void>();
   #maxOutputBytes = 0;
   #listener: ProcessListener | undefined;
   #stderr = '';
-  #dead = false;
+  /** Why the process has ended. */
+  #over: RatchetError | undefined;
 
   /** Starts a process; wait for {@link ready} before use. */
   constructor(options: StartOptions) {
@@ -43,10 +52,9 @@ export class TaskProcess {
       cwd: '/',
       env: { TZ: 'UTC', LC_ALL: 'C' },
       detached: true,
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...(options.debugged === true ? (['pipe'] as const) : [])],
     });
-    const channel = this.#child.stdio[CHANNEL_FD];
-    this.#channel = channel instanceof Socket ? channel : new Socket();
+    this.#channel = socketAt(this.#child, CHANNEL_FD);
     this.#frames = new FrameReader(() => maxMessageBytes(this.#maxOutputBytes));
     this.#channel.on('data', (chunk: Buffer) => this.#receive(chunk));
     this.#channel.on('error', () => this.kill());
@@ -62,16 +70,21 @@ export class TaskProcess {
   }
 
   get alive(): boolean {
-    return !this.#dead;
+    return this.#over === undefined;
   }
 
   get pid(): number | undefined {
     return this.#child.pid;
   }
 
+  /** The server's end of the pair for what the inspector says; without use when the process is not debugged. */
+  get inspectorSocket(): Socket {
+    return socketAt(this.#child, INSPECTOR_FD);
+  }
+
   /** Calls `callback` once when the process has ended, for whatever reason. */
-  onEnd(callback: () => void): void {
-    if (this.#dead) callback();
+  onEnd(callback: (reason: RatchetError) => void): void {
+    if (this.#over !== undefined) callback(this.#over);
     else this.#onEnd.add(callback);
   }
 
@@ -107,7 +120,7 @@ export class TaskProcess {
   }
 
   send(json: string): void {
-    if (!this.#dead) this.#channel.write(frame(json));
+    if (this.alive) this.#channel.write(frame(json));
   }
 
   /** @returns true when the process still has the compiled file of this key; else it keeps it from now on. */
@@ -120,7 +133,7 @@ export class TaskProcess {
 
   /** Ends the process and all of its group at once. */
   kill(reason: RatchetError = crashed('it was ended')): void {
-    if (this.#dead) return;
+    if (!this.alive) return;
     const { pid } = this.#child;
     try {
       if (pid !== undefined) process.kill(process.platform === 'win32' ? pid : -pid, 'SIGKILL');
@@ -131,10 +144,10 @@ export class TaskProcess {
   }
 
   #receive(chunk: Buffer): void {
-    if (this.#dead) return;
+    if (!this.alive) return;
     try {
       for (const json of this.#frames.push(chunk)) {
-        if (this.#dead) return;
+        if (!this.alive) return;
         const message = parseMessage(json);
         if (this.#listener === undefined) throw new MalformedMessage('a message nobody waits for');
         this.#listener.message(message);
@@ -147,13 +160,13 @@ export class TaskProcess {
   }
 
   #end(error: RatchetError): void {
-    if (this.#dead) return;
-    this.#dead = true;
+    if (!this.alive) return;
+    this.#over = error;
     this.#channel.destroy();
     const listener = this.#listener;
     this.#listener = undefined;
     listener?.ended(error);
-    for (const callback of this.#onEnd) callback();
+    for (const callback of this.#onEnd) callback(error);
   }
 
   #reason(code: number | null, signal: NodeJS.Signals | null): RatchetError {
@@ -161,6 +174,11 @@ export class TaskProcess {
     if (signal === 'SIGXCPU') return crashed('it used up its processor time');
     return crashed(signal === null ? `it ended with code ${code}` : `it ended by ${signal}`, this.#stderr);
   }
+}
+
+function socketAt({ stdio }: ChildProcess, fd: number): Socket {
+  const socket = stdio[fd];
+  return socket instanceof Socket ? socket : new Socket();
 }
 
 /** @returns the error of a task that used more than its class of memory. */

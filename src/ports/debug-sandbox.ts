@@ -10,11 +10,19 @@ export interface Inspector {
   listen(listener: (method: string, params: JsonObject) => void): () => void;
 }
 
+/** URL of the script in which a task pauses at a step or before its main function; a blackboxed one would be passed over. */
+export const PAUSE_SCRIPT = 'ratchet:pause';
+
 /** Its `start` and `deliver` do not settle while the task is paused. */
 export interface DebuggedSession extends SandboxSession {
   readonly inspector: Inspector;
-  /** The task pauses inside the call when it asks for one of these steps; frames of the sandbox lie above the task's own then. */
+  /**
+   * The task pauses inside the call when it asks for one of these steps, `step()` included; frames of the sandbox lie above
+   * the task's own then. The script of the top one is {@link PAUSE_SCRIPT}, and its local `place` holds the path.
+   */
   pauseAtSteps(paths: readonly string[]): void;
+  /** The task pauses when its file has run, before its main function is called; `place` is `main` then. */
+  pauseAtMain(): void;
 }
 
 export interface DebugSandbox {
