@@ -108,6 +108,15 @@ export interface DebugSessionInfo {
   readonly endsAt: string;
 }
 
+/** A session and where it stands: the `Debugger.paused` event, or null while it runs. */
+export interface DebugSessionView extends DebugSessionInfo {
+  readonly paused: JsonObject | null;
+  /** Paths of the steps that the task has had an outcome of. */
+  readonly stepsDone: readonly string[];
+  /** How the run ended, once it has. */
+  readonly end: { readonly result: string; readonly message: string | null } | null;
+}
+
 /** One message of the protocol: an event, or the answer to a command. */
 export type ProtocolMessage =
   | { readonly method: string; readonly params: JsonObject }
@@ -132,6 +141,8 @@ export interface Debugging {
   close(sessionId: string, by: Principal): Promise<void>;
   /** One command of the protocol. Fails with `debug_session_not_found`, `debug_method_refused` or `debug_not_paused`. */
   command(sessionId: string, method: string, params: JsonObject, by: Principal): Promise<JsonObject>;
-  /** @returns a function that ends listening. Events since the last listener left are told first. */
+  /** Waits until the task stands still or is over, at most `ms` milliseconds. */
+  settled(sessionId: string, ms: number, by: Principal): Promise<DebugSessionView>;
+  /** @returns a function that ends listening. What a front end must know of the present state is told first. */
   listen(sessionId: string, listener: (message: ProtocolMessage) => void, by: Principal): () => void;
 }

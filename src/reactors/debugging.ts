@@ -1,24 +1,25 @@
 /** The debugger as interfaces ask for it: sessions and one-shot runs on replays, bounded in number and time. */
 import type { Debugging } from '../domain/debugging.ts';
 import { RatchetError } from '../domain/errors.ts';
-import type { DebugSandbox } from '../ports/debug-sandbox.ts';
-import type { RecordReplayDeps } from './record-replay.ts';
-import type { RecordedRunDeps } from './recorded-run.ts';
+import { DebugSessions, type DebugSessionsDeps } from './debug-sessions.ts';
 
-export interface DebuggingDeps extends RecordedRunDeps, RecordReplayDeps {
-  readonly debugSandbox: DebugSandbox;
+export type DebuggingDeps = DebugSessionsDeps;
+
+export interface OpenDebugging extends Debugging {
+  /** Ends all sessions; resolves when that is recorded. */
+  closeAll(): Promise<void>;
 }
 
-export function debuggingOf(_deps: DebuggingDeps): Debugging {
-  const notBuilt = () => new RatchetError('unsupported', 'debugging can not be done yet');
+export function debuggingOf(deps: DebuggingDeps): OpenDebugging {
+  const sessions = new DebugSessions(deps);
   return {
-    once: () => Promise.reject(notBuilt()),
-    open: () => Promise.reject(notBuilt()),
-    sessions: () => [],
-    close: () => Promise.reject(notBuilt()),
-    command: () => Promise.reject(notBuilt()),
-    listen: () => {
-      throw notBuilt();
-    },
+    once: () => Promise.reject(new RatchetError('unsupported', 'debugging can not be done yet')),
+    open: (request, by) => sessions.open(request, by),
+    sessions: (by) => sessions.sessions(by),
+    close: (sessionId, by) => sessions.close(sessionId, by),
+    command: (sessionId, method, params, by) => sessions.command(sessionId, method, params, by),
+    settled: (sessionId, ms, by) => sessions.settled(sessionId, ms, by),
+    listen: (sessionId, listener, by) => sessions.listen(sessionId, listener, by),
+    closeAll: () => sessions.closeAll(),
   };
 }
