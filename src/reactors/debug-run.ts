@@ -1,12 +1,11 @@
 /** One run of a replay under the debugger, seen as the task's author sees it: frames and scripts of the task's own file only. */
 import { RatchetError } from '../domain/errors.ts';
-import type { Json, JsonObject } from '../domain/event.ts';
+import type { JsonObject } from '../domain/event.ts';
 import { type DebuggedSession, PAUSE_SCRIPT } from '../ports/debug-sandbox.ts';
 import type { Runtime } from '../ports/runtime.ts';
-import type { SandboxSession } from '../ports/sandbox.ts';
-import { runAttempt } from './attempt.ts';
-import type { AttemptResult } from './attempt-plan.ts';
 import { allowed, type ProtocolView } from './debug-protocol.ts';
+import { type DebuggedEnd, runDebugged } from './debugged-replay.ts';
+import { listOf, objectOf, textOf } from './inspected.ts';
 import type { RecordedRun } from './recorded-run.ts';
 
 /** Where a run shall stop. */
@@ -30,13 +29,16 @@ export interface DebugRunEvents {
 
 /** A command that does not come back means that the process hangs: nothing that a task does can hold the engine for so long. */
 const COMMAND_MS = 10_000;
+/** How often in a row a step that left the task's file is led on before the task just runs. */
+const MAX_LED_ON = 500;
 const STEPS: ReadonlySet<string> = new Set(['Debugger.stepOver', 'Debugger.stepInto', 'Debugger.stepOut']);
-/** Scripts that stepping passes over; exceptions thrown in them are passed over too, so the second list is for going on. */
-const PASSED_OVER = [`^(?!${PAUSE_SCRIPT}$).*prelude.*$`, '^ratchet:(?!pause$)', '^node:', '^file:'];
-const PASSED_OVER_WHILE_RUNNING = ['^node:', '^file:'];
+/** Scripts that a step passes over. An exception thrown in such a script is passed over too, so fewer are named while it runs. */
+const WHILE_STEPPING = ['^ratchet:(?!pause$)', '^node:', '^file:'];
+const WHILE_RUNNING = ['^node:', '^file:'];
+/** What a task's file can give as its main function, in the frame of the sandbox that has just run the file. */
+const MAIN_CANDIDATES = ['completion', 'main', 'exports.main', 'module.exports'] as const;
 
 export class DebugRun {
-  readonly #runtime: Runtime;
   readonly #recorded: RecordedRun;
   readonly #session: DebuggedSession;
   readonly #events: DebugRunEvents;
@@ -47,11 +49,15 @@ export class DebugRun {
   readonly #passes = new Map<string, number>();
   /** Installed when the first stop is reached. */
   #later: DebugSetup | null = null;
+  /** Before the first line of the main function; removed when it is reached. */
+  #atMain: string | null = null;
+  #pauseScript = '';
   #contextId: number | null = null;
   #frames: ReadonlySet<string> | null = null;
+  #ledOn = 0;
   #state: RunState = 'starting';
   /** Settles when the task is over. Rejects with a mismatch, a limit, or the reason it was killed for. */
-  readonly ended: Promise<AttemptResult>;
+  readonly ended: Promise<DebuggedEnd>;
 
   constructor(
     runtime: Runtime,
@@ -60,12 +66,11 @@ export class DebugRun {
     setup: DebugSetup,
     events: DebugRunEvents,
   ) {
-    this.#runtime = runtime;
     this.#recorded = recorded;
     this.#session = session;
     this.#events = events;
     session.inspector.listen((method, params) => this.#heard(method, params));
-    this.ended = this.#begin(setup).finally(() => {
+    this.ended = this.#begin(runtime, setup).finally(() => {
       this.#become('ended');
       session.release();
     });
@@ -84,8 +89,11 @@ export class DebugRun {
   /** Sends a command that is offered. Fails with `debug_method_refused`, `debug_not_paused` or `evaluation_timeout`. */
   async command(method: string, params: JsonObject): Promise<JsonObject> {
     const checked = allowed(method, params, this.#view());
-    const isGoingOn = method === 'Debugger.resume' || STEPS.has(method);
-    if (isGoingOn) await this.#send('Debugger.setBlackboxPatterns', { patterns: this.#patterns(method) });
+    if (STEPS.has(method)) await this.#passOver(WHILE_STEPPING);
+    else if (method === 'Debugger.resume') await this.#passOver(WHILE_RUNNING);
+    this.#ledOn = 0;
+    // The engine's own word may come after its answer.
+    if (STEPS.has(method) || method === 'Debugger.resume') this.#goesOn();
     const result = await this.#send(method, checked);
     return method === 'Runtime.getProperties' ? withoutScopes(result) : result;
   }
@@ -99,27 +107,16 @@ export class DebugRun {
     this.#session.kill(reason);
   }
 
-  async #begin(setup: DebugSetup): Promise<AttemptResult> {
-    await this.#send('Debugger.enable', {});
-    await this.#send('Debugger.setBlackboxPatterns', { patterns: PASSED_OVER_WHILE_RUNNING });
+  async #begin(runtime: Runtime, setup: DebugSetup): Promise<DebuggedEnd> {
+    await this.#send('Debugger.enable');
+    await this.#passOver(WHILE_RUNNING);
     if (setup.first === null) await this.#install(setup);
     else this.#later = setup;
     if (setup.first === 'main') this.#session.pauseAtMain();
     else if (setup.first !== null) this.#session.pauseAtSteps([setup.first]);
     this.#become('running');
-    const { ending, journal, taskStart } = this.#recorded;
-    return runAttempt({
-      session: counted(this.#session, this.#done),
-      start: taskStart,
-      journal,
-      runtime: this.#runtime,
-      recorder: { stepCompleted: async () => undefined, telemetry: () => undefined },
-      // biome-ignore lint/suspicious/noThenProperty: a plan is data, not a promise
-      then: { kind: 'replay', ending },
-      cancel: new AbortController().signal,
-      abort: this.#abort.signal,
-      onIdle: () => undefined,
-    });
+    const onOutcome = (path: string): void => void this.#done.push(path);
+    return runDebugged({ runtime }, this.#recorded, this.#session, { signal: this.#abort.signal, onOutcome });
   }
 
   async #install({ commands, steps }: DebugSetup): Promise<void> {
@@ -131,11 +128,11 @@ export class DebugRun {
     this.#session.pauseAtSteps(steps);
   }
 
-  async #send(method: string, params: JsonObject): Promise<JsonObject> {
+  async #send(method: string, params: JsonObject = {}): Promise<JsonObject> {
     let timer: NodeJS.Timeout | undefined;
     const overdue = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
-        const error = new RatchetError('evaluation_timeout', `${method} did not come back; the session was ended`);
+        const error = new RatchetError('evaluation_timeout', `${method} did not come back; the run was ended`);
         reject(error);
         this.kill(error);
       }, COMMAND_MS);
@@ -147,8 +144,8 @@ export class DebugRun {
     }
   }
 
-  #patterns(method: string): readonly string[] {
-    return STEPS.has(method) ? PASSED_OVER : PASSED_OVER_WHILE_RUNNING;
+  async #passOver(patterns: readonly string[]): Promise<void> {
+    await this.#send('Debugger.setBlackboxPatterns', { patterns });
   }
 
   #view(): ProtocolView {
@@ -160,18 +157,15 @@ export class DebugRun {
     switch (method) {
       case 'Debugger.scriptParsed':
         return this.#script(method, params);
-      case 'Debugger.scriptFailedToParse':
-        if (params['url'] === this.#recorded.taskStart.code.file) this.#events.tell(method, params);
-        return;
       case 'Debugger.paused':
-        return this.#paused(params);
+        this.#stopped(params).catch((error: unknown) => {
+          this.kill(error instanceof RatchetError ? error : lost(error));
+        });
+        return;
       case 'Debugger.resumed':
-        if (this.#frames === null) return;
-        this.#frames = null;
-        this.#become('running');
-        return this.#events.tell(method, params);
+        return this.#goesOn();
       case 'Debugger.breakpointResolved':
-        if (this.#scripts.has(String(objectOf(params['location'])['scriptId']))) this.#events.tell(method, params);
+        if (this.#scripts.has(scriptOf(params))) this.#events.tell(method, params);
         return;
       default:
         // Everything else tells about the process and not about the task.
@@ -179,10 +173,18 @@ export class DebugRun {
     }
   }
 
+  #goesOn(): void {
+    if (this.#frames === null) return;
+    this.#frames = null;
+    this.#become('running');
+    this.#events.tell('Debugger.resumed', {});
+  }
+
   #script(method: string, params: JsonObject): void {
     const { file } = this.#recorded.taskStart.code;
+    if (params['url'] === PAUSE_SCRIPT) this.#pauseScript = textOf(params['scriptId']);
     if (params['url'] !== file || typeof params['executionContextId'] !== 'number') return;
-    this.#scripts.add(String(params['scriptId']));
+    this.#scripts.add(textOf(params['scriptId']));
     if (this.#contextId === null) {
       this.#contextId = params['executionContextId'];
       const context = { id: this.#contextId, origin: '', name: file, uniqueId: `task.${this.#contextId}` };
@@ -192,46 +194,81 @@ export class DebugRun {
     this.#events.tell(method, told);
   }
 
-  #paused(params: JsonObject): void {
-    const setup = this.#later;
-    if (setup === null) return this.#stopped(params);
-    this.#install(setup).then(
-      () => this.#stopped(params),
-      (error: unknown) => this.kill(error instanceof RatchetError ? error : lost(error)),
-    );
-  }
-
-  #stopped(params: JsonObject): void {
-    const frames = Array.isArray(params['callFrames']) ? params['callFrames'].map(objectOf) : [];
-    const own = frames.filter((frame) => this.#scripts.has(String(objectOf(frame['location'])['scriptId'])));
-    const isPlace = frames[0]?.['url'] === PAUSE_SCRIPT;
-    if (own.length === 0) return this.#passOn(isPlace ? 'Debugger.stepInto' : 'Debugger.resume');
-    const isStepping = params['reason'] === 'other' || params['reason'] === 'step';
-    if (!isPlace && isStepping && frames[0] !== own[0] && !hasHit(params)) return this.#passOn('Debugger.stepOut');
-    if (this.#isPassed(params)) return this.#passOn('Debugger.resume');
-    this.#frames = new Set(own.map((frame) => String(frame['callFrameId'])));
+  async #stopped(params: JsonObject): Promise<void> {
+    const frames = listOf(params['callFrames']).map(objectOf);
+    const own = frames.filter((frame) => this.#scripts.has(scriptOf(frame)));
+    const isPlace = scriptOf(frames[0]) === this.#pauseScript;
+    const hit = listOf(params['hitBreakpoints']).map(textOf);
+    if (this.#later !== null) await this.#install(this.#later);
+    if (isPlace && own.length === 0) return this.#goToMain(frames);
+    const isStepping = hit.length === 0 && (params['reason'] === 'step' || params['reason'] === 'other');
+    if (own.length === 0 || (!isPlace && isStepping && frames[0] !== own[0])) return this.#leadOn(isStepping);
+    if (this.#isPassed(hit)) return this.#leadOn(false);
+    const atMain = this.#atMain;
+    if (atMain !== null && hit.includes(atMain)) {
+      this.#atMain = null;
+      await this.#send('Debugger.removeBreakpoint', { breakpointId: atMain });
+    }
+    this.#frames = new Set(own.map((frame) => textOf(frame['callFrameId'])));
     this.#become('paused');
     const { asyncStackTrace: _async, asyncStackTraceId: _id, ...told } = params;
     this.#events.tell('Debugger.paused', {
       ...told,
       reason: isPlace ? 'step' : (params['reason'] ?? 'other'),
+      hitBreakpoints: hit.filter((id) => id !== atMain),
       callFrames: own.map(withoutGlobals),
     });
   }
 
-  #isPassed(params: JsonObject): boolean {
-    const hit = Array.isArray(params['hitBreakpoints']) ? params['hitBreakpoints'].map(String) : [];
+  /** Breakpoints that shall be passed some times first. */
+  #isPassed(hit: readonly string[]): boolean {
     const left = hit.map((id) => this.#passes.get(id) ?? 0);
     for (const id of hit) this.#passes.set(id, Math.max(0, (this.#passes.get(id) ?? 0) - 1));
     return hit.length > 0 && left.every((count) => count > 0);
   }
 
-  /** Leaves a place that is not the task's. */
-  #passOn(method: 'Debugger.stepInto' | 'Debugger.stepOut' | 'Debugger.resume'): void {
-    const patterns = method === 'Debugger.resume' ? PASSED_OVER_WHILE_RUNNING : PASSED_OVER;
-    void this.#send('Debugger.setBlackboxPatterns', { patterns })
-      .then(() => this.#send(method, {}))
-      .catch((error: unknown) => this.kill(error instanceof RatchetError ? error : lost(error)));
+  /** Leaves a place that is not the task's: a step goes on until it is in the task's file again. */
+  async #leadOn(isStepping: boolean): Promise<void> {
+    this.#ledOn += 1;
+    const steps = isStepping && this.#ledOn <= MAX_LED_ON;
+    await this.#passOver(steps ? WHILE_STEPPING : WHILE_RUNNING);
+    await this.#send(steps ? 'Debugger.stepOut' : 'Debugger.resume');
+  }
+
+  /** From the sandbox, which is about to call the main function, to its first line. */
+  async #goToMain(frames: readonly JsonObject[]): Promise<void> {
+    for (const frame of frames.slice(0, 6)) {
+      for (const expression of MAIN_CANDIDATES) {
+        const start = await this.#functionAt(textOf(frame['callFrameId']), expression);
+        if (start === null) continue;
+        const { locations } = await this.#send('Debugger.getPossibleBreakpoints', { start, restrictToFunction: true });
+        const first = listOf(locations).map(objectOf)[0];
+        if (first === undefined) continue;
+        const { scriptId, lineNumber, columnNumber } = first;
+        const location = { scriptId: scriptId ?? '', lineNumber: lineNumber ?? 0, columnNumber: columnNumber ?? 0 };
+        this.#atMain = textOf((await this.#send('Debugger.setBreakpoint', { location }))['breakpointId']);
+        await this.#send('Debugger.resume');
+        return;
+      }
+    }
+    await this.#leadOn(false);
+  }
+
+  /** @returns where the function lies that `expression` gives in a frame of the sandbox; null when none of the task's. */
+  async #functionAt(callFrameId: string, expression: string): Promise<JsonObject | null> {
+    const inTask = expression !== 'completion';
+    const method = inTask ? 'Runtime.evaluate' : 'Debugger.evaluateOnCallFrame';
+    if (inTask && this.#contextId === null) return null;
+    const where = inTask ? { contextId: this.#contextId } : { callFrameId };
+    const { result } = await this.#send(method, { ...where, expression, silent: true, throwOnSideEffect: true });
+    const { type, objectId } = objectOf(result);
+    if (type !== 'function' || typeof objectId !== 'string') return null;
+    const { internalProperties } = await this.#send('Runtime.getProperties', { objectId, ownProperties: true });
+    const place = listOf(internalProperties)
+      .map(objectOf)
+      .find(({ name }) => name === '[[FunctionLocation]]');
+    const location = objectOf(objectOf(place?.['value'])['value']);
+    return this.#scripts.has(textOf(location['scriptId'])) ? location : null;
   }
 
   #become(state: RunState): void {
@@ -242,40 +279,21 @@ export class DebugRun {
   }
 }
 
-/** Notes the path of each outcome before the task has it. */
-function counted(session: DebuggedSession, done: string[]): SandboxSession {
-  return {
-    start: (start, onTelemetry) => session.start(start, onTelemetry),
-    deliver: (delivery) => {
-      if (delivery.type === 'outcome') done.push(delivery.path);
-      return session.deliver(delivery);
-    },
-    kill: (error) => session.kill(error),
-    release: () => session.release(),
-  };
-}
-
-function objectOf(value: Json | undefined): JsonObject {
-  const isObject = value !== null && value !== undefined && typeof value === 'object' && !Array.isArray(value);
-  return isObject ? (value as JsonObject) : {};
-}
-
-function hasHit(params: JsonObject): boolean {
-  return Array.isArray(params['hitBreakpoints']) && params['hitBreakpoints'].length > 0;
+/** Of a frame, or of anything else with a location. */
+function scriptOf(placed: JsonObject | undefined): string {
+  return textOf(objectOf(placed?.['location'])['scriptId']);
 }
 
 /** The global object holds what every task has, and much of the sandbox. */
 function withoutGlobals(frame: JsonObject): JsonObject {
-  const scopes = Array.isArray(frame['scopeChain']) ? frame['scopeChain'].map(objectOf) : [];
+  const scopes = listOf(frame['scopeChain']).map(objectOf);
   return { ...frame, scopeChain: scopes.filter((scope) => scope['type'] !== 'global') };
 }
 
 /** Closures of the sandbox's own functions are nobody's business. */
 function withoutScopes(result: JsonObject): JsonObject {
-  const internal = result['internalProperties'];
-  if (!Array.isArray(internal)) return result;
-  const kept = internal.map(objectOf).filter((property) => property['name'] !== '[[Scopes]]');
-  return { ...result, internalProperties: kept };
+  const internal = listOf(result['internalProperties']).map(objectOf);
+  return { ...result, internalProperties: internal.filter((property) => property['name'] !== '[[Scopes]]') };
 }
 
 function lost(cause: unknown): RatchetError {
