@@ -37,7 +37,9 @@ module.exports = {
     only('reactors-see-the-core', '^src/reactors/', ['^src/(reactors|domain|ports)/', '^commands/', '^queries/']),
     packages('reactors-have-no-packages', '^src/reactors/', NONE),
     only('interfaces-see-operations', '^src/interfaces/', ['^src/(interfaces|domain|ports)/', '^(commands|queries)/']),
-    packages('interfaces-have-fastify-and-zod', '^src/interfaces/', ['node_modules/(fastify|zod)/']),
+    packages('interfaces-have-fastify-and-zod', '^src/interfaces/', [
+      'node_modules/(fastify|@fastify/websocket|ws|@types/ws|zod)/',
+    ]),
     only('infra-sees-ports', '^infra/', ['^infra/', '^src/(ports|domain)/']),
     only('config-stands-alone', '^config/', ['^config/']),
     packages('config-has-zod-and-yaml', '^config/', ['node_modules/(zod|yaml)/', '^(node:)?(fs|path|os|url)']),

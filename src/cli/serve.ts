@@ -1,6 +1,7 @@
 /** `ratchet serve`: the HTTP service, from start to a clean stop. */
 import type { FastifyInstance } from 'fastify';
 import { type App, type AppSettings, openApp } from '../app.ts';
+import { addDebugSocket } from '../interfaces/debug-socket.ts';
 import { addHealth } from '../interfaces/health.ts';
 import { createHttp } from '../interfaces/http.ts';
 import { addRest, methodsBelow } from '../interfaces/rest.ts';
@@ -36,6 +37,7 @@ export async function startServer(settings: AppSettings, serve: ServeSettings): 
       onRefusal: (refusal) => app.refuse(refusal),
     });
     addHealth(http, () => app.health(), { prefix: serve.restPrefix, version: serve.version });
+    addDebugSocket(http, app.core, serve.restPrefix);
     addRest(http, app.core, serve.restPrefix);
     app.attach(http);
     await http.listen({ host: serve.host, port: serve.port });

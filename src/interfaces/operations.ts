@@ -22,6 +22,7 @@ import type { TerminalEvent } from '../domain/execution.ts';
 import { explain } from '../domain/explain.ts';
 import { currentVersion, type TaskState } from '../domain/task.ts';
 import { DEBUG_OPERATIONS } from './debug-operations.ts';
+import { DEBUG_SESSION_OPERATIONS } from './debug-session-operations.ts';
 import { DIAGNOSIS_OPERATIONS } from './diagnosis-operations.ts';
 import { type Caller, type Core, command, metaOf, type Operation, query } from './operation.ts';
 import { PROFILE_OPERATIONS } from './profile-operations.ts';
@@ -256,6 +257,7 @@ export const OPERATIONS: readonly Operation[] = [
   }),
   ...REPLAY_OPERATIONS,
   ...DEBUG_OPERATIONS,
+  ...DEBUG_SESSION_OPERATIONS,
   ...DIAGNOSIS_OPERATIONS,
   ...PROFILE_OPERATIONS,
   switching(enableTask, 'Let a disabled task be executed again.'),

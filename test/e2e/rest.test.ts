@@ -96,6 +96,8 @@ const BODIES: Readonly<Record<string, unknown>> = {
   create_execution: { task_id: 'routes', input: {} },
   edit_task: { description: 'edited' },
   answer_question: { answer: 1 },
+  send_debug_command: { method: 'Runtime.getIsolateId' },
+  replay_failures: { fingerprint: '0000000000000000' },
 };
 
 /** What is missing where the first parameter of a path names nothing. */
@@ -133,7 +135,9 @@ describe('every route', () => {
     expect(ended['status']).toBe('completed');
     const executionId = String(ended['execution_id']);
     const { body: replayed } = await post(`/executions/${executionId}/replay`, {});
+    const { body: session } = await post('/debug/sessions', { execution_id: executionId });
     const params: Record<string, string> = {
+      session_id: String(session['session_id']),
       task_id: 'routes',
       other_id: executionId,
       replay_id: String(replayed['replayId']),
@@ -145,7 +149,8 @@ describe('every route', () => {
       const execution_id = state === undefined ? executionId : await executionIn(state);
       const path = route.path.replaceAll(/:(\w+)/g, (_, name: string) => ({ ...params, execution_id })[name] ?? name);
       if (route.operation === 'enable_task') await post('/tasks/routes/disable');
-      const answer = await rest(route.method, path, BODIES[route.operation]);
+      const body = route.operation === 'open_debug_session' ? { execution_id } : BODIES[route.operation];
+      const answer = await rest(route.method, path, body);
       expect(answer.status, `${route.method} ${path}: ${JSON.stringify(answer.body)}`).toBe(route.status);
       if (route.operation === 'disable_task') await post('/tasks/routes/enable');
       if (route.bare === true) expect((await call(server.url, route.method, path)).status).toBe(route.status);
