@@ -71,7 +71,7 @@ function digits(value: number): string {
 
 /** The same name has the same colour everywhere: a warm one from its hash (FNV-1a), grey for what is no task's own. */
 export function colourOf(name: string): string {
-  if (name.startsWith('(')) return '#c9ccd1';
+  if (/^\([a-z ]+\)$/.test(name)) return '#c9ccd1';
   let hash = 0x811c9dc5;
   for (const character of name) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193) >>> 0;
   return `hsl(${12 + (hash % 40)} ${72 + ((hash >>> 8) % 20)}% ${62 + ((hash >>> 16) % 14)}%)`;
