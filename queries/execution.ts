@@ -8,7 +8,7 @@ import { explain } from '../src/domain/explain.ts';
 import { cursor, decodeCursor, defineQuery, limit, pageOf, payload, type QueryDeps, stored } from './query.ts';
 
 const STATUSES = ['pending', 'running', 'waiting', 'completed', 'failed', 'cancelled'] as const;
-const instant = z.iso.datetime({ offset: true });
+export const instant = z.iso.datetime({ offset: true });
 
 const listInput = z.strictObject({
   status: z.enum(STATUSES).optional(),
@@ -19,6 +19,7 @@ const listInput = z.strictObject({
   original_execution: z.string().max(64).optional(),
   source: z.string().max(32).optional(),
   principal: z.string().max(128).optional(),
+  fingerprint: z.string().max(64).optional().describe('Failed for the same cause: the fingerprint of an analysis.'),
   order: z.enum(['newest', 'oldest']).default('newest'),
   limit: limit(50),
   cursor,
@@ -46,7 +47,7 @@ export const listExecutions = defineQuery({
     if (tasks.length > 0) query = query.where('task_id', 'in', [...tasks]);
     if (input.since !== undefined) query = query.where('requested_at', '>=', new Date(input.since).toISOString());
     if (input.until !== undefined) query = query.where('requested_at', '<', new Date(input.until).toISOString());
-    for (const column of ['parent_id', 'original_execution', 'source', 'principal'] as const) {
+    for (const column of ['parent_id', 'original_execution', 'source', 'principal', 'fingerprint'] as const) {
       const wanted = input[column];
       if (wanted !== undefined) query = query.where(column, '=', wanted);
     }
@@ -66,7 +67,7 @@ export const listExecutions = defineQuery({
 });
 
 /** The ids of the tasks that a filter means; none for a name that nobody has. A condition on both columns would read every row. */
-async function taskIds({ db }: QueryDeps, nameOrId: string): Promise<readonly string[]> {
+export async function taskIds({ db }: QueryDeps, nameOrId: string): Promise<readonly string[]> {
   const rows = await db
     .selectFrom('tasks')
     .select('task_id')
@@ -91,6 +92,7 @@ function summary(row: ReadModels['executions']) {
         ? null
         : { percent: Math.round(row.progress * 1000) / 10, step: row.progress_step, message: row.progress_message },
     error: errorOf(row),
+    fingerprint: row.fingerprint,
     steps: row.steps,
     log_lines: row.log_lines,
     trace_id: row.trace_id,

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ExecutionBounds } from '../commands/execute-task.ts';
+import { openCodeSyntax } from '../infra/code-syntax.ts';
 import { openEventStore } from '../infra/event-store/open.ts';
 import { openFiles } from '../infra/files.ts';
 import { makeFolder } from '../infra/folder.ts';
@@ -14,6 +15,7 @@ import { openDebugSandbox } from '../infra/sandbox/debug-pool.ts';
 import { openSandbox } from '../infra/sandbox/pool.ts';
 import { openSchemaCheck } from '../infra/schema-check.ts';
 import { type ConfiguredSecret, configuredSecrets } from '../infra/secrets.ts';
+import { openSourceMaps } from '../infra/source-map.ts';
 import { folderSource } from '../infra/task-source.ts';
 import { type OwnSession, openLockedSession, openLoneSession } from '../infra/worker-sessions.ts';
 import type { ReadModels } from '../projections/read-models.ts';
@@ -248,7 +250,14 @@ function appOf(settings: AppSettings, parts: Parts, sources: readonly SourceStat
     awaitEnd: (executionId, ms, createdNow) => awaitEnd(completions, executionId, ms, createdNow),
     replays: replaysOf({ ...parts, db: rows.db }),
     debugging,
-    diagnosis: diagnosisOf({ ...parts, db: rows.db, debugging }),
+    diagnosis: diagnosisOf({
+      ...parts,
+      db: rows.db,
+      debugging,
+      syntax: openCodeSyntax(),
+      sourceMaps: openSourceMaps(),
+      progress: projector.progress,
+    }),
     profiling: profilingOf(parts),
     projections: { statuses: () => projector.statuses(), rebuild: (names) => projector.rebuild(names) },
   };

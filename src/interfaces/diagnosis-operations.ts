@@ -1,4 +1,47 @@
-/** What can be asked about failures: why one failed, how two executions differ. */
-import type { Operation } from './operation.ts';
+/** What can be asked about failures: why one failed, how two executions differ, which failures there are. */
+import { z } from 'zod';
+import { listFailures } from '../../queries/failure.ts';
+import { command, type Operation, query } from './operation.ts';
+import { ROUTES } from './surfaces.ts';
 
-export const DIAGNOSIS_OPERATIONS: readonly Operation[] = [];
+const id = z.string().min(1).max(64);
+/** In a query string a flag is a word. */
+const flag = z.preprocess(
+  (value) => (value === 'true' ? true : value === 'false' ? false : value),
+  z.boolean().default(true),
+);
+/** A call that leads nowhere is no help: only operations that are public are told. */
+const PUBLIC: ReadonlySet<string> = new Set(ROUTES.map(({ operation }) => operation));
+
+export const DIAGNOSIS_OPERATIONS: readonly Operation[] = [
+  command({
+    name: 'analyze_execution_error',
+    permission: 'read_traces',
+    description:
+      'Why an execution failed: kind, failing line with variables, failing step, first difference from the last success, what to do.',
+    input: z.strictObject({
+      execution_id: id,
+      attempt: z.coerce.number().int().positive().optional(),
+      include_suggestions: flag.describe('What to do, and calls that lead on.'),
+      include_context: flag.describe('Source lines, variables, failing step, first difference, history.'),
+    }),
+    run: async ({ diagnosis }, input, { principal }) => {
+      const request = {
+        executionId: input.execution_id,
+        attempt: input.attempt ?? null,
+        includeSuggestions: input.include_suggestions,
+        includeContext: input.include_context,
+      };
+      const { next_calls, ...analysis } = await diagnosis.analyze(request, principal);
+      return { ...analysis, next_calls: next_calls.filter(({ operation }) => PUBLIC.has(operation)) };
+    },
+  }),
+  command({
+    name: 'compare_executions',
+    permission: 'read_traces',
+    description: 'How two executions differ: task, code, input, steps, result; and which difference comes first.',
+    input: z.strictObject({ execution_id: id, other_id: id }),
+    run: ({ diagnosis }, input) => diagnosis.compare(input.execution_id, input.other_id),
+  }),
+  query(listFailures),
+];

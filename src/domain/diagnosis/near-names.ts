@@ -1,0 +1,51 @@
+/** Finds names that are written almost like one that does not exist. */
+
+/** Names that every task has, beside those of the language. */
+export const TASK_GLOBALS: readonly string[] = [
+  'input context console fetch sleep runTask readFile hmac secret step span reportProgress ask mcp llm',
+  'crypto performance atob btoa structuredClone setTimeout clearTimeout setInterval clearInterval',
+  'setImmediate clearImmediate queueMicrotask URL URLSearchParams TextEncoder TextDecoder Headers',
+  'Request Response AbortController AbortSignal Event EventTarget DOMException AuthenticationError',
+  'AuthorizationError NetworkError HttpError ValidationError ConfigurationError RateLimitError',
+  'ServiceUnavailableError TimeoutError DataError CancelledError Array BigInt Boolean Date Error Intl',
+  'Infinity JSON Map Math NaN Number Object Promise Proxy RangeError ReferenceError Reflect RegExp Set',
+  'String Symbol SyntaxError TypeError Uint8Array WeakMap WeakSet decodeURIComponent',
+  'encodeURIComponent globalThis isFinite isNaN module exports parseFloat parseInt undefined',
+].flatMap((line) => line.split(' '));
+
+const MAX_COMPARED = 2_000;
+
+/** @returns up to three of `known` that differ from `name` by few letters, the nearest first, then in alphabetical order. */
+export function nearNames(name: string, known: readonly string[]): readonly string[] {
+  const most = name.length <= 3 ? 1 : name.length <= 7 ? 2 : 3;
+  const lower = name.toLowerCase();
+  return [...new Set(known)]
+    .slice(0, MAX_COMPARED)
+    .filter((candidate) => candidate !== name && Math.abs(candidate.length - name.length) <= most)
+    .map((candidate) => ({ candidate, edits: edits(lower, candidate.toLowerCase()) }))
+    .filter((one) => one.edits <= most)
+    .sort((a, b) => a.edits - b.edits || (a.candidate < b.candidate ? -1 : 1))
+    .slice(0, 3)
+    .map((one) => one.candidate);
+}
+
+/** Letters to insert, delete, replace, or swap with their neighbour (Damerau 1964, optimal string alignment). */
+function edits(a: string, b: string): number {
+  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, index) => index)];
+  for (let i = 1; i <= a.length; i += 1) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const cost = a[i - 1] === b[j - 1] ? 0 : 1;
+      let best = Math.min(cell(rows, i - 1, j) + 1, (row[j - 1] ?? 0) + 1, cell(rows, i - 1, j - 1) + cost);
+      const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      if (isSwap) best = Math.min(best, cell(rows, i - 2, j - 2) + 1);
+      row.push(best);
+    }
+    rows.push(row);
+  }
+  return cell(rows, a.length, b.length);
+}
+
+function cell(rows: readonly (readonly number[])[], row: number, column: number): number {
+  return rows[row]?.[column] ?? 0;
+}
