@@ -7,8 +7,8 @@ import { formatConfig, showConfig } from '../config/show.ts';
 import { openLogging } from '../infra/logging.ts';
 import type { AppSettings } from './app.ts';
 import { type ExitCode, explainExit } from './cli/exit.ts';
-import type { ReplayOptions } from './cli/inspect.ts';
 import { type Output, openOutput } from './cli/output.ts';
+import type { ReplayOptions } from './cli/replay.ts';
 import { appSettings, serveSettings } from './cli/settings.ts';
 
 interface Globals {
@@ -21,6 +21,7 @@ const VERSION: string = JSON.parse(readFileSync(new URL('../package.json', impor
 // A command loads what it needs: help and small commands do not wait for the server's libraries.
 const checks = () => import('./cli/check-tasks.ts');
 const inspection = () => import('./cli/inspect.ts');
+const replays = () => import('./cli/replay.ts');
 
 /** What the command answered; commander itself keeps none. */
 let exitCode: ExitCode = 0;
@@ -69,7 +70,6 @@ async function runServer(command: Command): Promise<void> {
 function program(): Command {
   const root = new Command('ratchet')
     .description('Runs JavaScript tasks and remembers everything.')
-    .version(VERSION, '-V, --version')
     .option('-c, --config <file>', 'configuration file (YAML)')
     .addOption(new Option('--json', 'print JSON, also on a terminal'))
     .exitOverride()
@@ -120,12 +120,22 @@ function addTaskCommands(root: Command): void {
 function addRecordCommands(root: Command): void {
   root
     .command('replay')
-    .description('run an execution again on its journal and compare')
+    .description('run an execution again on its journal and compare, or with other code and judge')
     .argument('[execution]', 'id of the execution; of the recording when left out')
     .option('--recording <folder>', 'replay what `run-once --record` wrote, without a database')
     .option('--attempt <number>', 'attempt; the last one when left out', Number)
+    .option('--from-fs <folder>', 'task whose code must be the recorded one, unless --patch is given')
+    .option('--patch', 'let the code of --from-fs stand in for the recorded one')
+    .option('--patch-from <folder>', 'task whose code stands in for the recorded one')
+    .option('--version <number>', 'published version that stands in for the recorded one', Number)
+    .option('--input-json <json>', 'input that stands in for the recorded one')
+    .option('--stubs <file>', 'list of outcomes for calls that the record does not answer, as JSON')
+    .option('--allow-live', 'let calls out that neither record nor stubs answer')
+    .addOption(new Option('--changed <what>', 'what a call with changed arguments gets').choices(['reuse', 'block']))
+    .option('--save-test <name>', 'write this case as a test beside the task')
+    .option('--failures <number>', 'try it on so many past failures like this one', Number)
     .action((id: string | undefined, options: ReplayOptions, command: Command) =>
-      withSettings(command, async (settings, output) => (await inspection()).replay(settings, id, options, output)),
+      withSettings(command, async (settings, output) => (await replays()).replay(settings, id, options, output)),
     );
   const events = root.command('events').description('look at stored events');
   const follows = { tail: 'print events as they are stored', show: 'print stored events' };
@@ -191,8 +201,15 @@ function commandOf(root: Command, args: readonly string[]): Command {
   return args.reduce((at, arg) => at.commands.find((command) => command.name() === arg) ?? at, root);
 }
 
+/** A flag of the program is one of every command, so a command that means something else by it must be alone with it. */
+function addVersion(root: Command, args: readonly string[]): void {
+  const isTaken = commandOf(root, args).options.some(({ long }) => long === '--version');
+  if (!isTaken) root.version(VERSION, '-V, --version');
+}
+
 async function main(args: readonly string[]): Promise<number> {
   const root = program();
+  addVersion(root, args);
   if (wantsHelp(args)) {
     process.stdout.write(commandOf(root, args).helpInformation());
     return 0;

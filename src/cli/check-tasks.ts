@@ -12,8 +12,7 @@ import type { AppSettings } from '../app.ts';
 import { asRatchetError, RatchetError } from '../domain/errors.ts';
 import type { TaskDefinition } from '../ports/task-source.ts';
 import type { World } from '../reactors/attempt-plan.ts';
-import { httpRequest, httpValue } from '../reactors/http-step.ts';
-import { plainError } from '../reactors/perform-steps.ts';
+import { performAlone } from '../reactors/perform-steps.ts';
 import { runTest, type TestDeps, type TestResult } from '../reactors/run-tests.ts';
 import type { ExitCode } from './exit.ts';
 import { listFrom } from './from-fs.ts';
@@ -71,25 +70,10 @@ export async function testTasks(settings: AppSettings, path: string, output: Out
   const neighbours = await listFrom(dirname(resolve(path))).catch(() => ({ tasks: [] }));
   const find = (name: string) => [...tasks, ...neighbours.tasks].find((task) => task.name === name);
   const files = openFiles([...settings.fileRoots, resolve(path)]);
+  const outside = { outbound, secrets, files, stepLimits: settings.stepLimits };
   const world = (): World => ({
     asked: async () => undefined,
-    perform: async (call, signal) => {
-      try {
-        if (call.kind === 'http') {
-          const request = httpRequest(call.request, [], secrets, settings.stepLimits);
-          const response = await outbound.send(request, signal);
-          return { ok: true, value: httpValue(response, call.request, request, secrets) };
-        }
-        if (call.kind === 'file') {
-          const bytes = await files.read(String(call.request['path']), settings.stepLimits.maxBodyBytes);
-          return { ok: true, value: Buffer.from(bytes).toString('utf8') };
-        }
-        throw new RatchetError('unsupported', `a ${call.kind} step can not be made in a test`);
-      } catch (error) {
-        const name = call.kind === 'http' ? 'NetworkError' : 'ConfigurationError';
-        return { ok: false, error: plainError(name, error instanceof Error ? error.message : String(error)) };
-      }
-    },
+    perform: (call, signal) => performAlone(outside, call, [], signal),
   });
   const deps: TestDeps = {
     sandbox,

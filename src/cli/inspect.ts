@@ -1,58 +1,20 @@
-/** `ratchet replay`, `events` and `projections`: look at what is recorded, without a server. */
+/** `ratchet events` and `projections`: look at what is recorded, without a server. */
 import { z } from 'zod';
 import { eventFilter, eventFilterInput, shownEvent } from '../../queries/event.ts';
 import { type App, type AppSettings, openApp } from '../app.ts';
-import { LOCAL_ADMIN } from '../domain/access.ts';
 import { START } from '../domain/event.ts';
-import type { ReplayResult } from '../domain/replay.ts';
 import { parse } from '../interfaces/operation.ts';
-import { type ExitCode, UsageError } from './exit.ts';
-import { type Output, pretty, table } from './output.ts';
-import { readRecording, restoreRecording } from './recording.ts';
+import type { ExitCode } from './exit.ts';
+import { type Output, table } from './output.ts';
 
-async function withApp(settings: AppSettings, work: (app: App) => Promise<ExitCode>): Promise<ExitCode> {
+/** Opens the app for a command that runs no executions, and closes it after. */
+export async function withApp(settings: AppSettings, work: (app: App) => Promise<ExitCode>): Promise<ExitCode> {
   const app = await openApp({ ...settings, runs: false, sources: [], warmWorkers: 1 });
   try {
     return await work(app);
   } finally {
     await app.close(0);
   }
-}
-
-export interface ReplayOptions {
-  readonly attempt?: number | undefined;
-  /** Folder of a recording; without it the database is read. */
-  readonly recording?: string | undefined;
-}
-
-/** Replays a recorded execution; answers 1 when the replay differs from the record. */
-export async function replay(
-  settings: AppSettings,
-  executionId: string | undefined,
-  { attempt, recording: folder }: ReplayOptions,
-  output: Output,
-): Promise<ExitCode> {
-  const recording = folder === undefined ? null : readRecording(folder);
-  const id = executionId ?? recording?.executionId;
-  if (id === undefined) throw new UsageError('name an execution, or give --recording');
-  const place = recording === null ? settings : { ...settings, eventStoreUrl: 'memory:' };
-  return withApp(place, async ({ core, store, directory }) => {
-    if (recording !== null) {
-      await restoreRecording(recording, store);
-      await directory.reach(await store.head());
-    }
-    const result = await core.replays.faithful(id, attempt ?? null, LOCAL_ADMIN);
-    output.result(result, () => toldReplay(result));
-    return result.identical ? 0 : 1;
-  });
-}
-
-function toldReplay({ identical, attempt, steps, turns, result, differences }: ReplayResult): string {
-  const head = `${identical ? 'identical' : 'DIFFERENT'}: attempt ${attempt}, ${steps} steps, ${turns} turns, ${result}`;
-  const lines = differences.map(
-    ({ what, expected, actual }) => `${what}\n  recorded ${pretty(expected)}\n  replayed ${pretty(actual)}`,
-  );
-  return [head, ...lines].join('\n');
 }
 
 export interface EventOptions {

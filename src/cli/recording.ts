@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { makeFolder } from '../../infra/folder.ts';
 import { RatchetError } from '../domain/errors.ts';
-import { categoryOf, START, type StoredEvent, streamName } from '../domain/event.ts';
-import type { ExecutionEvent } from '../domain/execution.ts';
+import { type StoredEvent, streamName } from '../domain/event.ts';
+import type { ExecutionEvent, ExecutionRequest } from '../domain/execution.ts';
 import { decode } from '../domain/history.ts';
+import type { Blobs } from '../ports/blobs.ts';
 import type { EventStore } from '../ports/event-store.ts';
+import { type BundleFile, readableFiles } from './recording-files.ts';
 
 const FILE = 'recording.json';
-const PAGE = 1_000;
 
 const event = z.object({
   eventId: z.string(),
@@ -36,38 +37,77 @@ const recording = z.object({
 });
 export type Recording = z.infer<typeof recording>;
 
+/** @returns the request of an execution. Fails with `execution_not_found`. */
+export async function requestOf(store: EventStore, executionId: string): Promise<ExecutionRequest> {
+  const [first] = await store.readStream(streamName('execution', executionId), { limit: 1 });
+  const request = first === undefined ? undefined : decode<ExecutionEvent>(first);
+  if (request?.type === 'ExecutionRequested') return request.data;
+  throw new RatchetError('execution_not_found', `there is no execution ${executionId}`, { details: { executionId } });
+}
+
 /**
- * Everything in `store` that belongs to the execution: its task, its own streams, and all blobs. It holds the seed of the
- * task's randomness, which readers of events do not see, because without it nothing repeats.
+ * Everything in `store` that belongs to the execution: its task, its own streams, and the blobs that they refer to. It holds
+ * the seed of the task's randomness, which readers of events do not see, because without it nothing repeats.
  */
 export async function recordingOf(store: EventStore, executionId: string): Promise<Recording> {
-  const events: StoredEvent[] = [];
-  for (let after = START; ; ) {
-    const page = await store.readAll(after, { categories: ['task', 'execution', 'telemetry', 'blob'] }, PAGE);
-    events.push(...page.events);
-    after = page.position;
-    if (page.atHead) break;
-  }
-  const own = await store.readStream(streamName('execution', executionId), { limit: 1 });
-  const request = own[0] === undefined ? undefined : decode<ExecutionEvent>(own[0]);
-  if (request?.type !== 'ExecutionRequested') {
-    throw new RatchetError('execution_not_found', `there is no execution ${executionId}`, { details: { executionId } });
-  }
+  const { task } = await requestOf(store, executionId);
   const streams = [
-    streamName('task', request.data.task.id),
+    streamName('task', task.id),
     streamName('execution', executionId),
     streamName('telemetry', executionId),
   ];
-  const kept = events.filter(({ stream }) => streams.includes(stream) || categoryOf(stream) === 'blob');
-  return recording.parse({ format: 1, executionId, node: process.version, events: kept });
+  const own: StoredEvent[] = [];
+  for (const stream of streams) own.push(...(await store.readStream(stream)));
+  const blobs: StoredEvent[] = [];
+  for (const sha256 of new Set(own.flatMap(({ payload }) => blobsIn(JSON.parse(payload))))) {
+    blobs.push(...(await store.readStream(streamName('blob', sha256))));
+  }
+  return recording.parse({ format: 1, executionId, node: process.version, events: [...blobs, ...own] });
+}
+
+/** Hashes of the blobs that stand for a value somewhere in an event. */
+function blobsIn(value: unknown): readonly string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  if ('blob' in value && 'bytes' in value && typeof value.blob === 'string') return [value.blob];
+  return Object.values(value).flatMap(blobsIn);
 }
 
 /** @returns the file that was written. */
 export async function writeRecording(store: EventStore, executionId: string, folder: string): Promise<string> {
+  const recorded = await recordingOf(store, executionId);
   makeFolder(folder);
   const file = join(folder, FILE);
-  writeFileSync(file, `${JSON.stringify(await recordingOf(store, executionId), null, 1)}\n`);
+  writeFileSync(file, `${JSON.stringify(recorded, null, 1)}\n`);
   return file;
+}
+
+/** Writes the recording, and beside it the same in files that people and other programs read. @returns the recording's file. */
+export async function writeBundle(
+  store: EventStore,
+  blobs: Blobs,
+  executionId: string,
+  folder: string,
+): Promise<string> {
+  const file = await writeRecording(store, executionId, folder);
+  const files = await readableFiles(store, blobs, executionId);
+  for (const { name, text } of files) writeFileSync(join(folder, name), text);
+  writeFileSync(join(folder, 'README.txt'), readmeOf(executionId, files));
+  return file;
+}
+
+function readmeOf(executionId: string, files: readonly BundleFile[]): string {
+  const all = [{ name: FILE, about: 'every event: all that a replay needs, the seed of its randomness too' }, ...files];
+  const width = Math.max(...all.map(({ name }) => name.length));
+  return [
+    `The recording of execution ${executionId}.`,
+    '',
+    ...all.map(({ name, about }) => `${name.padEnd(width)}  ${about}`),
+    '',
+    'Secrets stand in it as placeholders. Everything else that the task saw stands in it as it was.',
+    'ratchet replay --recording THIS-FOLDER',
+    'ratchet replay --recording THIS-FOLDER --from-fs TASK-FOLDER --patch',
+    '',
+  ].join('\n');
 }
 
 /** Fails with `not_found`, or `invalid_request` for a file that is no recording. */

@@ -11,7 +11,7 @@ import type { ExitCode } from './exit.ts';
 import { UsageError } from './exit.ts';
 import { tasksFrom } from './from-fs.ts';
 import { type Output, pretty } from './output.ts';
-import { writeRecording } from './recording.ts';
+import { writeBundle } from './recording.ts';
 
 export interface RunOnceOptions {
   readonly fromFs: string;
@@ -59,7 +59,9 @@ export async function runOnce(settings: AppSettings, options: RunOnceOptions, ou
     }
     const answer = await execute(app, main.name, input, output);
     if (options.record !== undefined) {
-      output.note(`recorded to ${await writeRecording(app.store, answer.execution_id, options.record)}`);
+      output.note(
+        `recorded to ${await writeBundle(app.store, app.core.execute.blobs, answer.execution_id, options.record)}`,
+      );
     }
     output.result(answer, () => told(answer));
     return answer.status === 'completed' ? 0 : 1;

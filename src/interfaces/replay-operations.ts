@@ -137,7 +137,7 @@ async function replay(core: Core, input: ReplayInput, caller: Caller): Promise<u
 }
 
 /** How long failures that were just recorded are waited for. */
-const REACH_MS = 2_000;
+const REACH_MS = 10_000;
 
 async function overFailures(core: Core, input: z.infer<typeof failuresInput>, caller: Caller): Promise<unknown> {
   authorizeLive(input.allow_live, caller, 'replay_failures');
@@ -145,9 +145,9 @@ async function overFailures(core: Core, input: z.infer<typeof failuresInput>, ca
   if (task === undefined) {
     throw new RatchetError('task_not_found', `there is no task ${input.task_id}`, { details: { task: input.task_id } });
   }
-  await core.progress.reach(await core.query.store.head(), REACH_MS).catch(() => undefined);
-  const fingerprint = await fingerprintOf(core, input, task.taskId);
-  const request = { ...patchOf(input), taskId: task.taskId, fingerprint, limit: input.limit };
+  const { taskId } = task;
+  const fingerprint = await fingerprintOf(core, input, taskId);
+  const request = { ...patchOf(input), taskId, fingerprint, limit: input.limit };
   return toldFailures(await core.replays.overFailures(request, caller.principal));
 }
 
@@ -156,10 +156,20 @@ async function fingerprintOf(core: Core, input: z.infer<typeof failuresInput>, t
   if ((fingerprint === undefined) === (executionId === undefined)) {
     throw refused('fingerprint', 'give either fingerprint or execution_id');
   }
-  if (executionId === undefined) return fingerprint ?? '';
+  if (executionId === undefined) {
+    await core.progress.reach(await core.query.store.head(), REACH_MS);
+    return fingerprint ?? '';
+  }
+  const failures = await failuresOf(core, executionId);
+  if (failures.taskId !== taskId) throw refused('execution_id', `is not an execution of ${input.task_id}`);
+  return failures.fingerprint;
+}
+
+/** @returns what failures like this execution's are found by. Fails with `execution_not_found` or `not_failed`. */
+export async function failuresOf(core: Core, executionId: string): Promise<{ taskId: string; fingerprint: string }> {
+  await core.progress.reach(await core.query.store.head(), REACH_MS);
   const row = await executionRow(core.query, executionId);
-  if (row.task_id !== taskId) throw refused('execution_id', `is an execution of ${row.task_name}`);
-  if (row.fingerprint !== null) return row.fingerprint;
+  if (row.fingerprint !== null) return { taskId: row.task_id, fingerprint: row.fingerprint };
   const details = { executionId, status: row.status };
   throw new RatchetError('not_failed', `execution ${executionId} has not failed`, { details });
 }

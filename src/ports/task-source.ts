@@ -1,7 +1,9 @@
 /** What the core asks of a place where tasks are kept as files: list them, tell about changes, report what is broken. */
 import type { Json, JsonObject } from '../domain/event.ts';
+import type { StepKind } from '../domain/journal.ts';
+import type { TaskStart } from './sandbox.ts';
 
-/** A test that stands beside a task (task-format: Test file). */
+/** A test that stands beside a task (task-format: Test file). What may be absent is so in most tests, and was in older ones. */
 export interface TaskTest {
   readonly name: string;
   readonly description: string | null;
@@ -13,19 +15,51 @@ export interface TaskTest {
     /** Only the assertions, or that it does not throw. */
     | { readonly kind: 'none' };
   readonly mocks: readonly HttpMock[];
+  readonly stepMocks?: readonly StepMock[] | undefined;
   readonly assertions: readonly TestAssertion[];
+  /** Milliseconds since the epoch at the start: time then goes on by sleeps, timers and delays alone, and nothing goes out. */
+  readonly clock?: number | undefined;
+  /** 32 bytes in hex, from which all randomness of the task comes. */
+  readonly seed?: string | undefined;
+  /** Members of `context` that are not as in any other test. */
+  readonly context?: Partial<TaskStart['context']> | undefined;
 }
 
-export interface HttpMock {
+/** How often a mock answers, and when. */
+interface Mock {
+  /** Calls it answers; absent: any number. */
+  readonly times?: number | undefined;
+  /** Until it answers, by the clock of the task; without a `clock` it answers at once. */
+  readonly delayMs?: number | undefined;
+  /** It never answers. */
+  readonly never?: true | undefined;
+  /** Of answers at the same time the lowest is first; absent: in the order of the calls. */
+  readonly order?: number | undefined;
+  /** What the call throws instead. */
+  readonly error?: { readonly name: string; readonly message: string; readonly data: JsonObject } | undefined;
+}
+
+export interface HttpMock extends Mock {
   readonly url: string;
   readonly method: string | null;
   readonly response: {
     readonly ok: boolean | null;
     readonly status: number | null;
     readonly statusText: string | null;
-    readonly headers: Readonly<Record<string, string>>;
+    readonly headers: Readonly<Record<string, string>> | readonly (readonly [string, string])[];
     readonly body: Json;
+    readonly bodyEncoding?: 'utf8' | 'base64' | undefined;
+    readonly url?: string | undefined;
+    readonly redirected?: boolean | undefined;
   };
+}
+
+/** Stands for a step of any other kind. */
+export interface StepMock extends Mock {
+  readonly kind: StepKind;
+  /** Absent: any. */
+  readonly name?: string | undefined;
+  readonly value: Json;
 }
 
 export interface TestAssertion {

@@ -54,7 +54,7 @@ async function leftCalls(deps: RecordDeps, run: RecordedRun): Promise<readonly R
   const { ending } = run;
   if (ending === null) return [];
   const calls: StepCall[] = [];
-  const limits = { limits: run.limits, timeoutMs: run.state.request.options.timeoutMs };
+  const limits = { limits: run.limits, timeoutMs: run.state.request.options.timeoutMs, what: 'the replay' };
   try {
     await inReplaySession(deps.sandbox, limits, (session, abort) =>
       runAttempt({

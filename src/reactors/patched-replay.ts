@@ -143,20 +143,23 @@ async function drive(deps: PatchedDeps, { run, start }: PatchedRun, told: Told):
   const { timeoutMs, logLevel } = run.state.request.options;
   const minLevel = LOG_LEVELS.indexOf(logLevel);
   try {
-    return await inReplaySession(deps.sandbox, { limits: run.limits, timeoutMs }, (session, abort) =>
-      runPatched({
-        session,
-        start,
-        runtime: deps.runtime,
-        answers: told.answers,
-        telemetry: (records) => {
-          for (const record of records) {
-            if (record.kind !== 'log' || LOG_LEVELS.indexOf(record.level) < minLevel) continue;
-            told.logs.push({ level: record.level, message: record.message });
-          }
-        },
-        abort,
-      }),
+    return await inReplaySession(
+      deps.sandbox,
+      { limits: run.limits, timeoutMs, what: 'the replay' },
+      (session, abort) =>
+        runPatched({
+          session,
+          start,
+          runtime: deps.runtime,
+          answers: told.answers,
+          telemetry: (records) => {
+            for (const record of records) {
+              if (record.kind !== 'log' || LOG_LEVELS.indexOf(record.level) < minLevel) continue;
+              told.logs.push({ level: record.level, message: record.message });
+            }
+          },
+          abort,
+        }),
     );
   } catch (error) {
     if (!isRatchetError(error) || !isTasksFault(error)) throw error;

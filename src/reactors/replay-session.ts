@@ -7,6 +7,8 @@ export interface ReplayLimits {
   readonly limits: SandboxLimits;
   /** For `work`, waiting for a process not counted. */
   readonly timeoutMs: number;
+  /** What did not end in time, for the message. */
+  readonly what: string;
 }
 
 /**
@@ -15,14 +17,14 @@ export interface ReplayLimits {
  */
 export async function inReplaySession<Result>(
   sandbox: Sandbox,
-  { limits, timeoutMs }: ReplayLimits,
+  { limits, timeoutMs, what }: ReplayLimits,
   work: (session: SandboxSession, abort: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
   const abort = new AbortController();
   const session = await sandbox.open(limits);
   const deadline = setTimeout(
     () => {
-      const error = new RatchetError('execution_timeout', 'the replay did not end in time');
+      const error = new RatchetError('execution_timeout', `${what} did not end in time`);
       abort.abort(error);
       session.kill(error);
     },

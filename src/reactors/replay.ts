@@ -27,7 +27,7 @@ export async function replayFaithfully(deps: ReplayDeps, run: RecordedRun): Prom
     throw notReplayable(run.executionId, 'the attempt was ended from outside, so its end is not in the journal');
   }
   const told: Telemetry[] = [];
-  const limits = { limits: run.limits, timeoutMs: state.request.options.timeoutMs };
+  const limits = { limits: run.limits, timeoutMs: state.request.options.timeoutMs, what: 'the replay' };
   const result = await inReplaySession(deps.sandbox, limits, (session, abort) =>
     runAttempt({
       session,

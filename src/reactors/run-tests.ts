@@ -1,15 +1,18 @@
 /** Runs the tests that stand beside a task: the real sandbox, the real driver, and mocks where the network would be. */
 import { RatchetError } from '../domain/errors.ts';
 import type { Json, JsonObject } from '../domain/event.ts';
-import { canonicalJson, type LogLevel, type Outcome, type TaskErrorData } from '../domain/journal.ts';
+import { canonicalJson, type LogLevel, type Outcome, type TaskErrorData, type Telemetry } from '../domain/journal.ts';
 import type { PatternCheck } from '../ports/pattern-check.ts';
 import type { Runtime } from '../ports/runtime.ts';
-import type { Sandbox, SandboxLimits } from '../ports/sandbox.ts';
+import type { Sandbox, SandboxLimits, TaskStart } from '../ports/sandbox.ts';
 import type { SchemaCheck } from '../ports/schema-check.ts';
-import type { HttpMock, TaskDefinition, TaskTest, TestAssertion } from '../ports/task-source.ts';
+import type { TaskDefinition, TaskTest, TestAssertion } from '../ports/task-source.ts';
 import { runAttempt } from './attempt.ts';
-import type { OpenCall, World } from './attempt-plan.ts';
+import type { AttemptResult, OpenCall, World } from './attempt-plan.ts';
+import { type Answer, type Answers, type PatchedEnd, runPatched } from './patched-attempt.ts';
 import { plainError } from './perform-steps.ts';
+import { inReplaySession } from './replay-session.ts';
+import { Mocks } from './test-mocks.ts';
 
 export interface TestDeps {
   readonly sandbox: Sandbox;
@@ -38,28 +41,37 @@ type Ran = { readonly output: Json; readonly error: TaskErrorData | null };
 
 const TEST_TIMEOUT_MS = 30_000;
 
+/** What a definition is run with in a test, also those that it runs through `runTask`. */
+interface Setting {
+  /** Null: calls go to the world. */
+  readonly mocks: Mocks | null;
+  readonly world: World;
+  readonly logs: { level: LogLevel; message: string }[];
+  /** Logical clock at the start; null: real time. */
+  readonly clock: number | null;
+  readonly seed: string | null;
+  readonly context: TaskTest['context'];
+}
+
 /** Runs one test. Never throws for what the task does; a fault of ours rises. */
 export async function runTest(deps: TestDeps, definition: TaskDefinition, test: TaskTest): Promise<TestResult> {
   const began = deps.runtime.now();
   const logs: { level: LogLevel; message: string }[] = [];
-  const unmatched: string[] = [];
-  const world = test.mocks.length === 0 ? deps.world(definition) : mockedWorld(test.mocks, unmatched);
-  const ran = await runDefinition(deps, definition, test.input, { world, logs });
-  const reason = unmatched[0] ?? verdict(deps.patterns, test, ran);
+  const isMocked = test.mocks.length > 0 || (test.stepMocks ?? []).length > 0 || test.clock !== undefined;
+  const mocks = isMocked ? new Mocks(test) : null;
+  const world = mocks === null ? deps.world(definition) : mockedWorld(mocks);
+  const { clock = null, seed = null, context } = test;
+  const ran = await runDefinition(deps, definition, test.input, { mocks, world, logs, clock, seed, context });
+  const reason = mocks?.unmatched[0] ?? verdict(deps.patterns, test, ran);
   const durationMs = deps.runtime.now() - began;
   return { name: test.name, passed: reason === null, reason, ...ran, logs, durationMs };
 }
 
-async function runDefinition(
-  deps: TestDeps,
-  definition: TaskDefinition,
-  input: Json,
-  told: { readonly world: World; readonly logs: { level: LogLevel; message: string }[] },
-): Promise<Ran> {
+async function runDefinition(deps: TestDeps, definition: TaskDefinition, input: Json, setting: Setting): Promise<Ran> {
   const problem = deps.schemas.compile(definition.inputSchema).check(input)[0];
   if (problem !== undefined) return failed('ValidationError', `input${problem.path}: ${problem.message}`);
   try {
-    const result = await attempt(deps, definition, input, told);
+    const result = await attempt(deps, definition, input, setting);
     if (result.kind === 'threw') return { output: null, error: result.error };
     if (result.kind !== 'returned') return failed('TimeoutError', `the task did not end: it is ${result.kind}`);
     const output: Json = JSON.parse(result.output);
@@ -77,115 +89,113 @@ function failed(name: string, message: string): Ran {
   return { output: null, error: plainError(name, message) };
 }
 
-async function attempt(
+function attempt(
   deps: TestDeps,
   definition: TaskDefinition,
   input: Json,
-  { world, logs }: { readonly world: World; readonly logs: { level: LogLevel; message: string }[] },
-) {
-  const { sandbox, runtime, limits } = deps;
-  const session = await sandbox.open({ ...limits, memoryMb: definition.memoryMb ?? 128 });
-  const abort = new AbortController();
-  const deadline = setTimeout(() => {
-    const error = new RatchetError('execution_timeout', 'the test did not end in time');
-    abort.abort(error);
-    session.kill(error);
-  }, definition.timeoutMs ?? TEST_TIMEOUT_MS);
+  setting: Setting,
+): Promise<AttemptResult | PatchedEnd> {
+  const { sandbox, runtime } = deps;
+  const limits = { ...deps.limits, memoryMb: definition.memoryMb ?? 128 };
   const executionId = runtime.newId();
-  try {
-    return await runAttempt({
+  const { name, version, style } = definition;
+  const start: TaskStart = {
+    code: sandbox.prepare(definition.code, definition.file),
+    input: JSON.stringify(input),
+    context: { executionId, taskId: name, taskVersion: version, jobId: executionId, attempt: 1, ...setting.context },
+    clock: setting.clock ?? runtime.now(),
+    seed: setting.seed ?? runtime.randomHex(32),
+    style,
+  };
+  const telemetry = (records: readonly Telemetry[]): void => {
+    for (const record of records) {
+      if (record.kind === 'log') setting.logs.push({ level: record.level, message: record.message });
+    }
+  };
+  const bounds = { limits, timeoutMs: definition.timeoutMs ?? TEST_TIMEOUT_MS, what: 'the test' };
+  return inReplaySession<AttemptResult | PatchedEnd>(sandbox, bounds, (session, abort) => {
+    if (setting.clock !== null) {
+      return runPatched({ session, start, runtime, answers: clockedAnswers(deps, setting), telemetry, abort });
+    }
+    return runAttempt({
       session,
-      start: {
-        code: sandbox.prepare(definition.code, definition.file),
-        input: JSON.stringify(input),
-        context: {
-          executionId,
-          taskId: definition.name,
-          taskVersion: definition.version,
-          jobId: executionId,
-          attempt: 1,
-        },
-        clock: runtime.now(),
-        seed: runtime.randomHex(32),
-        style: definition.style,
-      },
+      start,
       journal: [],
       runtime,
-      recorder: {
-        stepCompleted: async () => undefined,
-        telemetry: (records) => {
-          for (const record of records)
-            if (record.kind === 'log') logs.push({ level: record.level, message: record.message });
-        },
-      },
-      then: { kind: 'live', world: withSubtasks(deps, world, logs) },
+      recorder: { stepCompleted: async () => undefined, telemetry },
+      then: { kind: 'live', world: withSubtasks(deps, setting) },
       cancel: new AbortController().signal,
-      abort: abort.signal,
+      abort,
       onIdle: () => undefined,
     });
-  } finally {
-    clearTimeout(deadline);
-    session.release();
-  }
+  });
 }
 
-/** `runTask` runs the named task's own definition, under the same mocks. */
-function withSubtasks(deps: TestDeps, world: World, logs: { level: LogLevel; message: string }[]): World {
+/** `runTask` runs the named task's own definition, under the same mocks, unless one stands for it. */
+function withSubtasks(deps: TestDeps, setting: Setting): World {
+  const { world, mocks } = setting;
   return {
     asked: (path) => world.asked(path),
     perform: async (call, signal) => {
       if (call.kind !== 'task') return world.perform(call, signal);
-      const name = String(call.request['task']);
-      const definition = deps.find(name);
-      if (definition === undefined)
-        return { ok: false, error: plainError('ConfigurationError', `there is no task ${name}`) };
-      const ran = await runDefinition(deps, definition, call.request['input'] ?? null, { world, logs });
-      return ran.error === null ? { ok: true, value: ran.output } : { ok: false, error: ran.error };
+      const mocked = mocks?.take(call) ?? null;
+      return mocked === null ? subtask(deps, call, setting) : (mocked.outcome ?? unanswered(signal));
     },
   };
 }
 
-function mockedWorld(mocks: readonly HttpMock[], unmatched: string[]): World {
+async function subtask(deps: TestDeps, call: OpenCall, setting: Setting): Promise<Outcome> {
+  const name = String(call.request['task']);
+  const definition = deps.find(name);
+  if (definition === undefined) {
+    return { ok: false, error: plainError('ConfigurationError', `there is no task ${name}`) };
+  }
+  const clock = setting.clock === null ? null : call.startedAt;
+  const inner: Setting = { ...setting, clock, context: undefined };
+  const ran = await runDefinition(deps, definition, call.request['input'] ?? null, inner);
+  return ran.error === null ? { ok: true, value: ran.output } : { ok: false, error: ran.error };
+}
+
+function mockedWorld(mocks: Mocks): World {
   return {
     asked: async () => undefined,
-    perform: async (call) => {
-      if (call.kind !== 'http') {
-        unmatched.push(`a ${call.kind} step (${call.name}) was made while the test mocks the outside`);
-        return { ok: false, error: plainError('ConfigurationError', `no mock for ${call.name}`) };
-      }
-      const mock = mocks.find((candidate) => matches(candidate, call));
-      if (mock !== undefined) return mocked(mock, call);
-      const said = `no mock matches ${String(call.request['method'])} ${String(call.request['url'])}`;
-      unmatched.push(said);
-      return { ok: false, error: plainError('NetworkError', said) };
+    perform: async (call, signal) => {
+      const mocked = mocks.take(call);
+      return mocked === null ? mocks.refuse(call) : (mocked.outcome ?? unanswered(signal));
     },
   };
 }
 
-function matches(mock: HttpMock, call: OpenCall): boolean {
-  const url = String(call.request['url']);
-  const method = String(call.request['method'] ?? 'GET').toUpperCase();
-  if (mock.method !== null && mock.method.toUpperCase() !== method) return false;
-  return mock.url === `${method}:${url}` || url.includes(mock.url);
+function unanswered(signal: AbortSignal): Promise<Outcome> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
 }
 
-function mocked(mock: HttpMock, call: OpenCall): Outcome {
-  const { response } = mock;
-  const status = response.status ?? (response.ok === false ? 500 : 200);
-  const isText = typeof response.body === 'string';
-  const headers = Object.entries(response.headers).map(([name, value]) => [name.toLowerCase(), value]);
-  const hasType = headers.some(([name]) => name === 'content-type');
-  const type = hasType || isText ? [] : [['content-type', 'application/json']];
-  const value: JsonObject = {
-    status,
-    statusText: response.statusText ?? '',
-    headers: [...headers, ...type],
-    body: isText ? String(response.body) : JSON.stringify(response.body),
-    bodyEncoding: 'utf8',
-    url: String(call.request['url']),
-    redirected: false,
+/** Mocks by the clock of the task: nothing is waited for, so a race ends in a test as it did when it was recorded. */
+function clockedAnswers(deps: TestDeps, setting: Setting): Answers {
+  let calls = 0;
+  return {
+    answer: (call): Answer => {
+      calls += 1;
+      const mocked = setting.mocks?.take(call) ?? null;
+      const order = mocked?.order ?? calls;
+      if (call.kind === 'sleep') {
+        const afterMs = Number(call.request['ms']);
+        return { kind: 'outcome', outcome: { ok: true, value: null }, afterMs, order };
+      }
+      if (mocked === null && call.kind === 'task') {
+        return { kind: 'live', perform: () => subtask(deps, call, setting) };
+      }
+      if (mocked === null && setting.mocks !== null) {
+        return { kind: 'outcome', outcome: setting.mocks.refuse(call), afterMs: 0, order };
+      }
+      if (mocked === null || mocked.outcome === null) return { kind: 'none' };
+      return { kind: 'outcome', outcome: mocked.outcome, afterMs: mocked.delayMs, order };
+    },
+    memo: () => undefined,
+    delivered: () => undefined,
   };
-  return { ok: true, value };
 }
 
 /** @returns why the test failed; null when it passed. */

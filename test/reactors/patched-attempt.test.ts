@@ -1,24 +1,30 @@
 /** The same code on the same input comes to the recorded end by logical time alone; other code is answered by what fits. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+import { openSandbox } from '../../infra/sandbox/pool.ts';
+import type { Sandbox } from '../../src/ports/sandbox.ts';
 import { openTestApp, type TestApp } from '../support/app.ts';
 import { type HttpApi, startHttpApi } from '../support/http-api.ts';
 import { program } from '../support/programs.ts';
 import { countRequests } from '../support/replayed.ts';
+import { runSavedTest } from '../support/saved-test.ts';
 
 const PROGRAMS = Number(process.env['PROGRAMS'] ?? 100);
 const SEED = Number(process.env['PROGRAMS_SEED'] ?? Date.now() % 2 ** 31);
 
 let app: TestApp;
 let api: HttpApi;
+let sandbox: Sandbox;
 beforeAll(async () => {
   app = await openTestApp({ workers: 4, warmWorkers: 4 });
   api = await startHttpApi();
+  sandbox = await openSandbox({ size: 4, warm: 2 });
   await app.task('echo', 'function main(input) { return input; }');
 });
 afterAll(async () => {
   await app[Symbol.asyncDispose]();
   await api.close();
+  await sandbox.close();
 });
 
 interface Told {
@@ -39,6 +45,7 @@ interface Told {
   readonly error: { name: string; message: string } | null;
   readonly output_diff: readonly unknown[];
   readonly unused_stubs: readonly number[];
+  readonly test: unknown;
 }
 
 /** Replays patched, and expects that nothing goes out. */
@@ -72,8 +79,8 @@ async function forEachAtOnce<Item>(items: readonly Item[], width: number, work: 
 }
 
 /** @returns why the patched replay with the recorded code is not as the run was; null when it is. */
-async function difference(result: Record<string, unknown>): Promise<string | null> {
-  const told = await replayOf(result['execution_id'], {});
+async function difference(code: string, result: Record<string, unknown>): Promise<string | null> {
+  const told = await replayOf(result['execution_id'], { save_test: 'generated' });
   const error = result['error'] as { error_type: string; message: string } | null;
   try {
     expect({
@@ -86,19 +93,21 @@ async function difference(result: Record<string, unknown>): Promise<string | nul
     expect(told.verdict).toBe(result['status'] === 'failed' ? 'fails_same' : 'succeeds');
     expect(told.output_diff).toEqual([]);
     expect(told.steps.filter(({ change }) => change !== 'reused')).toEqual([]);
+    const { passed, reason, output } = await runSavedTest(sandbox, code, told.test);
+    expect({ passed, reason, output }).toEqual({ passed: true, reason: null, output: result['output'] });
     return null;
   } catch (thrown) {
     return `${String(thrown)}\n${JSON.stringify(told, null, 1).slice(0, 6_000)}`;
   }
 }
 
-test('generated programs, patched with their own code, reuse every step and come to the recorded end', async () => {
+test('generated programs, patched with their own code, reuse every step, come to the recorded end, and make a test that passes', async () => {
   const codes = fc.sample(program, { seed: SEED, numRuns: PROGRAMS });
   const all: { code: string; result: Record<string, unknown> }[] = [];
   await forEachAtOnce(codes, 16, async (code) => void all.push({ code, result: await ran(code) }));
   const { requests } = await countRequests(() =>
     forEachAtOnce(all, 4, async ({ code, result }) => {
-      const reason = await difference(result);
+      const reason = await difference(code, result);
       if (reason !== null) throw new Error(`PROGRAMS_SEED=${SEED}\n${code}\n\n${reason}`);
     }),
   );
