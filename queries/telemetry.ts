@@ -6,6 +6,7 @@ import type { Json } from '../src/domain/event.ts';
 import { LOG_LEVELS } from '../src/domain/journal.ts';
 import { analysisOf, type TraceAnalysis } from '../src/domain/trace-analysis.ts';
 import { traceFlame, traceFolded, traceSpeedscope, traceSvg } from '../src/domain/trace-flamegraph.ts';
+import type { Surroundings } from '../src/domain/trace-insights.ts';
 import { type TraceSpan, type TraceTree, traceTree } from '../src/domain/trace-tree.ts';
 import { executionRow } from './execution.ts';
 import { cursor, decodeCursor, defineQuery, limit, pageOf, type QueryDeps, stored } from './query.ts';
@@ -118,7 +119,7 @@ export const getTrace = defineQuery({
     analysis: flag.default(true),
   }),
   read: async (deps, input) => {
-    const { execution, rows, tree } = await readTrace(deps, input);
+    const { execution, rows, tree, around } = await readTrace(deps, input);
     switch (input.format) {
       case 'flamegraph':
         return traceFlame(tree);
@@ -139,7 +140,7 @@ export const getTrace = defineQuery({
           visualization_url: `/traces/${input.execution_id}/visualize`,
         };
         if (!input.analysis) return base;
-        const { critical_path, bottlenecks, insights } = toldAnalysis(analysisOf(tree, execution.finished_at !== null));
+        const { critical_path, bottlenecks, insights } = toldAnalysis(analysisOf(tree, around));
         return { ...base, trace: { ...base.trace, critical_path, bottlenecks }, insights };
       }
       default:
@@ -152,6 +153,7 @@ export interface ReadTrace {
   readonly execution: Awaited<ReturnType<typeof executionRow>>;
   readonly rows: readonly ReadModels['spans'][];
   readonly tree: TraceTree;
+  readonly around: Surroundings;
 }
 
 /** Spans as stored, and as one tree. Fails with `execution_not_found`. */
@@ -169,7 +171,9 @@ export async function readTrace(deps: QueryDeps, input: z.infer<typeof traceInpu
     const { span_id: id, parent_span_id: parentId, name, kind, started_at: startedAt, ended_at: endedAt } = row;
     return { id, parentId, name, kind, startedAt, endedAt, ok: row.ok === 1, attributes: JSON.parse(row.attributes) };
   });
-  return { execution, rows, tree: traceTree(spans, execution.task_name) };
+  const wallMs = input.attempt === undefined ? execution.duration_ms : null;
+  const around = { hasEnded: execution.finished_at !== null, wallMs };
+  return { execution, rows, tree: traceTree(spans, execution.task_name), around };
 }
 
 function toldAnalysis({ criticalPath, bottlenecks, insights }: TraceAnalysis) {

@@ -8,6 +8,7 @@ import { openLogging } from '../infra/logging.ts';
 import type { AppSettings } from './app.ts';
 import { type ExitCode, explainExit } from './cli/exit.ts';
 import { type Output, openOutput } from './cli/output.ts';
+import type { ProfileOptions, TraceOptions } from './cli/profile.ts';
 import type { ReplayOptions } from './cli/replay.ts';
 import { appSettings, serveSettings } from './cli/settings.ts';
 
@@ -21,6 +22,7 @@ const VERSION: string = JSON.parse(readFileSync(new URL('../package.json', impor
 // A command loads what it needs: help and small commands do not wait for the server's libraries.
 const checks = () => import('./cli/check-tasks.ts');
 const inspection = () => import('./cli/inspect.ts');
+const timing = () => import('./cli/profile.ts');
 const replays = () => import('./cli/replay.ts');
 
 /** What the command answered; commander itself keeps none. */
@@ -83,6 +85,7 @@ function program(): Command {
     .action((_options, command: Command) => runServer(command));
   addTaskCommands(root);
   addRecordCommands(root);
+  addTimeCommands(root);
   addConfigCommands(root);
   return root;
 }
@@ -95,6 +98,10 @@ function addTaskCommands(root: Command): void {
     .option('--input-json <json>', 'input as JSON')
     .option('--input-file <file>', 'file with the input as JSON; - for standard input')
     .option('--record <folder>', 'write everything recorded to this folder')
+    .option(
+      '--profile <file>',
+      'profile the run by replaying it, into this file: .cpuprofile, .speedscope.json, .folded or .svg',
+    )
     .action((options, command: Command) =>
       withSettings(command, async (settings, output) => {
         const { runOnce } = await import('./cli/run-once.ts');
@@ -168,6 +175,32 @@ function addRecordCommands(root: Command): void {
       withSettings(command, async (settings, output) =>
         (await inspection()).rebuildProjections(settings, names, output),
       ),
+    );
+}
+
+function addTimeCommands(root: Command): void {
+  const traceOutputs = ['text', 'json', 'flamegraph', 'folded', 'speedscope', 'svg', 'html'];
+  root
+    .command('trace')
+    .description('tell where the time of an execution went, from its spans')
+    .argument('<execution>', 'id of the execution')
+    .addOption(new Option('--format <format>', 'text on a terminal, else json').choices(traceOutputs))
+    .option('--attempt <number>', 'attempt; all when left out', Number)
+    .option('--out <file>', 'write to this file')
+    .action((id: string, options: TraceOptions, command: Command) =>
+      withSettings(command, async (settings, output) => (await timing()).trace(settings, id, options, output)),
+    );
+  const profileFormats = ['cpuprofile', 'speedscope', 'folded', 'svg'];
+  root
+    .command('profile')
+    .description('tell where the code of an execution spent processor time, by replaying it under a profiler')
+    .argument('<execution>', 'id of the execution')
+    .addOption(new Option('--format <format>', "by the file's extension, else cpuprofile").choices(profileFormats))
+    .option('--attempt <number>', 'attempt; the last one when left out', Number)
+    .option('--interval-us <number>', 'microseconds between samples', Number)
+    .option('--out <file>', 'write to this file')
+    .action((id: string, options: ProfileOptions, command: Command) =>
+      withSettings(command, async (settings, output) => (await timing()).profile(settings, id, options, output)),
     );
 }
 

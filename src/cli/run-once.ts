@@ -11,6 +11,7 @@ import type { ExitCode } from './exit.ts';
 import { UsageError } from './exit.ts';
 import { tasksFrom } from './from-fs.ts';
 import { type Output, pretty } from './output.ts';
+import { profileFormatOf, writeProfile } from './profile.ts';
 import { writeBundle } from './recording.ts';
 
 export interface RunOnceOptions {
@@ -19,6 +20,8 @@ export interface RunOnceOptions {
   readonly inputFile?: string | undefined;
   /** Folder to write a recording to. */
   readonly record?: string | undefined;
+  /** File to write a processor-time profile to. */
+  readonly profile?: string | undefined;
 }
 
 const CALLER: Caller = {
@@ -46,6 +49,7 @@ interface Answer {
 /** Runs it; answers 0 when it completed, 1 when it did not. */
 export async function runOnce(settings: AppSettings, options: RunOnceOptions, output: Output): Promise<ExitCode> {
   const input = inputOf(options);
+  if (options.profile !== undefined) profileFormatOf(options.profile);
   const { tasks, main } = await tasksFrom(options.fromFs);
   const app = await openApp({ ...settings, eventStoreUrl: 'memory:', sources: [], warmWorkers: 1 });
   try {
@@ -64,6 +68,7 @@ export async function runOnce(settings: AppSettings, options: RunOnceOptions, ou
       );
     }
     output.result(answer, () => told(answer));
+    if (options.profile !== undefined) await writeProfile(app.core, answer.execution_id, options.profile, output);
     return answer.status === 'completed' ? 0 : 1;
   } finally {
     await app.close(0);

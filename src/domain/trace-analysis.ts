@@ -2,7 +2,7 @@
 import { percentOf } from './duration.ts';
 import { type Bottleneck, bottlenecks } from './trace-bottlenecks.ts';
 import { criticalPath } from './trace-critical-path.ts';
-import { type Insight, insights } from './trace-insights.ts';
+import { type Insight, insights, type Surroundings } from './trace-insights.ts';
 import { durationOf, type TraceTree } from './trace-tree.ts';
 
 export interface CriticalPart {
@@ -26,7 +26,7 @@ export interface TraceAnalysis {
 }
 
 /** Deterministic: the same spans give the same analysis. */
-export function analysisOf(tree: TraceTree, hasEnded: boolean): TraceAnalysis {
+export function analysisOf(tree: TraceTree, around: Surroundings): TraceAnalysis {
   const durationMs = durationOf(tree.root);
   const parts = criticalPath(tree.root).map(({ node, startedAt, endedAt }) => ({
     spanId: node.id,
@@ -36,5 +36,5 @@ export function analysisOf(tree: TraceTree, hasEnded: boolean): TraceAnalysis {
     durationMs: endedAt - startedAt,
     percent: percentOf(endedAt - startedAt, durationMs),
   }));
-  return { durationMs, criticalPath: parts, bottlenecks: bottlenecks(tree), insights: insights(tree, hasEnded) };
+  return { durationMs, criticalPath: parts, bottlenecks: bottlenecks(tree), insights: insights(tree, around) };
 }

@@ -15,10 +15,19 @@ const MAX_SEQUENCES = 3;
 const LEAST_PERCENT = 5;
 /** Less time with nothing recorded is usual. */
 const LEAST_UNRECORDED_PERCENT = 10;
+/** Starting and recording take some time always. */
+const LEAST_UNSEEN_MS = 50;
 const MAX_NAMES = 3;
 
-/** @param hasEnded false while the execution goes on, of which then the last part is not known */
-export function insights(tree: TraceTree, hasEnded: boolean): readonly Insight[] {
+/** What is known of an execution beside its spans. */
+export interface Surroundings {
+  /** False while the execution goes on, of which then the last part is not known. */
+  readonly hasEnded: boolean;
+  /** Wall-clock milliseconds from its first start to its end; null where the spans are not those of all of it. */
+  readonly wallMs: number | null;
+}
+
+export function insights(tree: TraceTree, { hasEnded, wallMs }: Surroundings): readonly Insight[] {
   return [
     ...(hasEnded ? [] : [{ message: 'The execution has not ended: what goes on now is not counted.', spanIds: [] }]),
     ...failures(tree),
@@ -27,6 +36,7 @@ export function insights(tree: TraceTree, hasEnded: boolean): readonly Insight[]
     ...couldRunTogether(tree),
     ...waiting(tree),
     ...unrecorded(tree),
+    ...unseen(tree, wallMs),
     ...leftOut(tree),
   ];
 }
@@ -125,6 +135,14 @@ function unrecorded({ root, nodes }: TraceTree): readonly Insight[] {
   if (share < LEAST_UNRECORDED_PERCENT) return [];
   const message = `In ${share} % of the time (${formatMs(ms)}) no step was under way: code ran, timers were waited for, or nothing did.`;
   return [{ message, spanIds: idsOf(nodes.filter((node) => node.selfMs > 0 && !isStep(node))) }];
+}
+
+/** Time of spans goes on when something is delivered to the task; code that runs after the last delivery is not in it. */
+function unseen({ root }: TraceTree, wallMs: number | null): readonly Insight[] {
+  const ms = (wallMs ?? 0) - durationOf(root);
+  if (wallMs === null || ms < LEAST_UNSEEN_MS || percentOf(ms, wallMs) < LEAST_UNRECORDED_PERCENT) return [];
+  const message = `The execution took ${formatMs(wallMs)}, of which its spans show ${formatMs(durationOf(root))}: the rest went into code that ran, and into starting it. A profile tells which code.`;
+  return [{ message, spanIds: [] }];
 }
 
 function leftOut({ leftOut: count }: TraceTree): readonly Insight[] {

@@ -15,9 +15,9 @@ const REFRESH_SECONDS = 5;
 
 /** @param isServed links to the JSON beside the page make sense, and a page of what still runs loads itself again */
 export async function tracePage(trace: ReadTrace, isServed: boolean): Promise<Document> {
-  const { execution, tree } = trace;
-  const hasEnded = execution.finished_at !== null;
-  const analysis = analysisOf(tree, hasEnded);
+  const { execution, tree, around } = trace;
+  const { hasEnded } = around;
+  const analysis = analysisOf(tree, around);
   const refresh = isServed && !hasEnded ? html`<meta http-equiv="refresh" content="${REFRESH_SECONDS}">` : null;
   const page = html`<!doctype html>
 <html lang="en">

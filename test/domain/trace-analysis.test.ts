@@ -8,7 +8,7 @@ import { durationOf, MAX_SPANS, type TraceSpan, traceTree } from '../../src/doma
 import { http, span, step, T0, traces } from './traced.ts';
 
 const tree = (spans: readonly TraceSpan[]) => traceTree(spans, 'whole');
-const analysis = (spans: readonly TraceSpan[]) => analysisOf(tree(spans), true);
+const analysis = (spans: readonly TraceSpan[]) => analysisOf(tree(spans), { hasEnded: true, wallMs: null });
 const messages = (spans: readonly TraceSpan[]) => analysis(spans).insights.map(({ message }) => message);
 /** Names and milliseconds from the start. */
 const path = (spans: readonly TraceSpan[]) =>
@@ -270,8 +270,20 @@ describe('insights', () => {
     expect(together(between)).toBe(false);
   });
 
+  test('say when the execution took longer than its spans show, and how to see the rest', () => {
+    const around = { hasEnded: true, wallMs: 500 };
+    const told = analysisOf(tree([span('root', null, [0, 100])]), around).insights;
+    expect(told.at(-1)?.message).toContain('took 500 ms, of which its spans show 100 ms');
+    expect(told.at(-1)?.message).toContain('A profile tells');
+    const all = analysisOf(tree([span('root', null, [0, 490])]), around).insights;
+    expect(all.map(({ message }) => message).join()).not.toContain('A profile');
+  });
+
   test('say when the execution still runs', () => {
-    const [first] = analysisOf(tree([http('a', 'open', [0, 5], 'https://a.test/')]), false).insights;
+    const [first] = analysisOf(tree([http('a', 'open', [0, 5], 'https://a.test/')]), {
+      hasEnded: false,
+      wallMs: null,
+    }).insights;
     expect(first?.message).toContain('has not ended');
   });
 });
