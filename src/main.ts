@@ -6,6 +6,7 @@ import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { formatConfig, showConfig } from '../config/show.ts';
 import { openLogging } from '../infra/logging.ts';
 import type { AppSettings } from './app.ts';
+import type { AnalyzeOptions } from './cli/diagnose.ts';
 import { type ExitCode, explainExit } from './cli/exit.ts';
 import { type Output, openOutput } from './cli/output.ts';
 import type { ProfileOptions, TraceOptions } from './cli/profile.ts';
@@ -21,6 +22,7 @@ const VERSION: string = JSON.parse(readFileSync(new URL('../package.json', impor
 
 // A command loads what it needs: help and small commands do not wait for the server's libraries.
 const checks = () => import('./cli/check-tasks.ts');
+const diagnosis = () => import('./cli/diagnose.ts');
 const inspection = () => import('./cli/inspect.ts');
 const timing = () => import('./cli/profile.ts');
 const replays = () => import('./cli/replay.ts');
@@ -85,6 +87,7 @@ function program(): Command {
     .action((_options, command: Command) => runServer(command));
   addTaskCommands(root);
   addRecordCommands(root);
+  addDiagnosisCommands(root);
   addTimeCommands(root);
   addConfigCommands(root);
   return root;
@@ -121,6 +124,25 @@ function addTaskCommands(root: Command): void {
     .requiredOption('--from-fs <path>', 'folder of one task or of many')
     .action(({ fromFs }: { fromFs: string }, command: Command) =>
       withSettings(command, async (settings, output) => (await checks()).testTasks(settings, fromFs, output)),
+    );
+}
+
+function addDiagnosisCommands(root: Command): void {
+  root
+    .command('analyze')
+    .description('tell why an execution failed, with the events that prove it')
+    .argument('<execution>', 'id of the execution')
+    .option('--attempt <number>', 'attempt; the last one when left out', Number)
+    .action((id: string, options: AnalyzeOptions, command: Command) =>
+      withSettings(command, async (settings, output) => (await diagnosis()).analyze(settings, id, options, output)),
+    );
+  root
+    .command('compare')
+    .description('tell how two executions differ')
+    .argument('<a>', 'id of an execution')
+    .argument('<b>', 'id of another')
+    .action((a: string, b: string, _options, command: Command) =>
+      withSettings(command, async (settings, output) => (await diagnosis()).compare(settings, a, b, output)),
     );
 }
 

@@ -1,7 +1,10 @@
 /** What can be asked about failures: why one failed, how two executions differ, which failures there are. */
 import { z } from 'zod';
 import { listFailures } from '../../queries/failure.ts';
-import { command, type Operation, query } from './operation.ts';
+import type { Principal } from '../domain/access.ts';
+import type { Analysis } from '../domain/diagnosis/analysis.ts';
+import type { AnalysisRequest } from '../domain/diagnosis.ts';
+import { type Core, command, type Operation, query } from './operation.ts';
 import { ROUTES } from './surfaces.ts';
 
 const id = z.string().min(1).max(64);
@@ -12,6 +15,12 @@ const flag = z.preprocess(
 );
 /** A call that leads nowhere is no help: only operations that are public are told. */
 const PUBLIC: ReadonlySet<string> = new Set(ROUTES.map(({ operation }) => operation));
+
+/** @returns an analysis whose next calls can be made here. Fails as {@link Core.diagnosis} does. */
+export async function analyze({ diagnosis }: Core, request: AnalysisRequest, by: Principal): Promise<Analysis> {
+  const analysis = await diagnosis.analyze(request, by);
+  return { ...analysis, next_calls: analysis.next_calls.filter(({ operation }) => PUBLIC.has(operation)) };
+}
 
 export const DIAGNOSIS_OPERATIONS: readonly Operation[] = [
   command({
@@ -25,15 +34,14 @@ export const DIAGNOSIS_OPERATIONS: readonly Operation[] = [
       include_suggestions: flag.describe('What to do, and calls that lead on.'),
       include_context: flag.describe('Source lines, variables, failing step, first difference, history.'),
     }),
-    run: async ({ diagnosis }, input, { principal }) => {
+    run: async (core, input, { principal }) => {
       const request = {
         executionId: input.execution_id,
         attempt: input.attempt ?? null,
         includeSuggestions: input.include_suggestions,
         includeContext: input.include_context,
       };
-      const { next_calls, ...analysis } = await diagnosis.analyze(request, principal);
-      return { ...analysis, next_calls: next_calls.filter(({ operation }) => PUBLIC.has(operation)) };
+      return analyze(core, request, principal);
     },
   }),
   command({
