@@ -11,11 +11,12 @@ import { executions } from './executions.ts';
 import { latency } from './latency.ts';
 import { load, machine } from './machine.ts';
 import { recovery } from './recovery.ts';
+import { replay } from './replay.ts';
 import { tableOf } from './report.ts';
 import { restRead } from './rest-read.ts';
 import { start } from './start.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [append, catchUp, executions, latency, recovery, restRead, start];
+const BENCHMARKS: readonly Benchmark[] = [append, catchUp, executions, latency, recovery, replay, restRead, start];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
