@@ -172,6 +172,7 @@ async function openParts(settings: AppSettings, closers: Closers) {
     bounds,
     sandbox,
     debugSandbox,
+    sourceMaps: openSourceMaps(),
     limits,
     outbound,
     files: openFiles(settings.fileRoots),
@@ -240,7 +241,8 @@ function appOf(settings: AppSettings, parts: Parts, sources: readonly SourceStat
   const refusals = new RefusalAudit(parts, parts.onTrouble);
   closers.push(() => refusals.flush());
   closers.push(() => runner.close(grace));
-  const debugging = debuggingOf(parts);
+  const debugging = debuggingOf({ ...parts, maxDebugSessions: settings.debugSessions });
+  closers.push(() => debugging.closeAll());
   const core: Core = {
     execute: { ...parts, dispatcher: runner },
     publish: parts,

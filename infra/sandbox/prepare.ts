@@ -21,8 +21,20 @@ export function prepareCode(code: string, file: string): PreparedCode {
   if (!mayHaveMain(program, code)) {
     throw new RatchetError('invalid_task', `${file} has no main function; ${ACCEPTED}`, { details: { file } });
   }
-  const script = isModule ? STRICT + rewriteExports(code, program) : code;
+  const named = withoutNames(code, isModule);
+  const script = isModule ? STRICT + rewriteExports(named, program) : named;
   return { hash: hash('sha256', code, 'hex'), file, script, columnOffset: isModule ? -STRICT.length : 0 };
+}
+
+/** A comment that gives the file another name would hide it from stacks and from the debugger. Only comments count. */
+function withoutNames(code: string, isModule: boolean): string {
+  if (!/[#@]\s*sourceURL=/.test(code)) return code;
+  let result = code;
+  const onComment = (_isBlock: boolean, text: string, start: number): void => {
+    if (/^[#@]\s*sourceURL=/.test(text)) result = `${result.slice(0, start + 2)} ${result.slice(start + 3)}`;
+  };
+  parse(code, { ...optionsOf(isModule ? 'module' : 'script'), onComment });
+  return result;
 }
 
 interface Parsed {
@@ -41,9 +53,13 @@ function parseFile(code: string, file: string): Parsed {
   return { program: asScript, isModule: false };
 }
 
+function optionsOf(sourceType: 'script' | 'module') {
+  return { ecmaVersion: 'latest' as const, sourceType, allowAwaitOutsideFunction: sourceType === 'module' };
+}
+
 function tryParse(code: string, sourceType: 'script' | 'module'): Program | SyntaxError {
   try {
-    return parse(code, { ecmaVersion: 'latest', sourceType, allowAwaitOutsideFunction: sourceType === 'module' });
+    return parse(code, optionsOf(sourceType));
   } catch (error) {
     if (error instanceof SyntaxError) return error;
     throw error;

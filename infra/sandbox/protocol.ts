@@ -1,6 +1,6 @@
 /** What the server and a task's process say to each other, and how it is framed, so that both sides share one truth. */
 import type { Telemetry } from '../../src/domain/journal.ts';
-import type { PAUSE_SCRIPT } from '../../src/ports/debug-sandbox.ts';
+import type { PAUSE_AT_MAIN, PAUSE_SCRIPT } from '../../src/ports/debug-sandbox.ts';
 import type { Delivery, Style, Turn } from '../../src/ports/sandbox.ts';
 
 export type { Delivery };
@@ -15,7 +15,7 @@ export const INSPECTOR_FD = 4;
 export const PAUSE_FILE: typeof PAUSE_SCRIPT = 'ratchet:pause';
 
 /** The place before the main function is called; all others are paths of steps. */
-export const MAIN_PLACE = 'main';
+export const MAIN_PLACE: typeof PAUSE_AT_MAIN = 'main';
 
 /** How many compiled files a process keeps; both sides count alike, so that code travels once. */
 export const KEPT_SCRIPTS = 32;

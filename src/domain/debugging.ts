@@ -89,6 +89,8 @@ export interface DebugReport {
     readonly asked: Breakpoint;
     readonly line: number | null;
     readonly moved: boolean;
+    /** What its condition threw, the first time; it does not stop then. */
+    readonly conditionError: string | null;
   }[];
   readonly result: 'returned' | 'threw' | 'cancelled' | 'end_of_record' | 'timeout';
   readonly output: Json;

@@ -39,6 +39,7 @@ export const ROUTES: readonly Route[] = [
   post('answer_question', '/executions/:execution_id/answer', 202),
   post('replay_execution', '/executions/:execution_id/replay'),
   post('profile_execution', '/executions/:execution_id/profile'),
+  post('debug_execution', '/executions/:execution_id/debug'),
   post('replay_failures', '/tasks/:task_id/replay-failures'),
   get('list_replays', '/replays'),
   get('get_replay', '/replays/:replay_id'),

@@ -13,6 +13,9 @@ export interface Inspector {
 /** URL of the script in which a task pauses at a step or before its main function; a blackboxed one would be passed over. */
 export const PAUSE_SCRIPT = 'ratchet:pause';
 
+/** The `place` before the main function is called; all others are paths of steps. */
+export const PAUSE_AT_MAIN = 'main';
+
 /** Its `start` and `deliver` do not settle while the task is paused. */
 export interface DebuggedSession extends SandboxSession {
   readonly inspector: Inspector;
@@ -21,7 +24,7 @@ export interface DebuggedSession extends SandboxSession {
    * the task's own then. The script of the top one is {@link PAUSE_SCRIPT}, and its local `place` holds the path.
    */
   pauseAtSteps(paths: readonly string[]): void;
-  /** The task pauses when its file has run, before its main function is called; `place` is `main` then. */
+  /** The task pauses when its file has run, before its main function is called; `place` is {@link PAUSE_AT_MAIN} then. */
   pauseAtMain(): void;
 }
 

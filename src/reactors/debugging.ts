@@ -1,9 +1,9 @@
 /** The debugger as interfaces ask for it: sessions and one-shot runs on replays, bounded in number and time. */
 import type { Debugging } from '../domain/debugging.ts';
-import { RatchetError } from '../domain/errors.ts';
+import { type DebugOnceDeps, debugOnce } from './debug-once.ts';
 import { DebugSessions, type DebugSessionsDeps } from './debug-sessions.ts';
 
-export type DebuggingDeps = DebugSessionsDeps;
+export type DebuggingDeps = DebugSessionsDeps & DebugOnceDeps;
 
 export interface OpenDebugging extends Debugging {
   /** Ends all sessions; resolves when that is recorded. */
@@ -13,7 +13,7 @@ export interface OpenDebugging extends Debugging {
 export function debuggingOf(deps: DebuggingDeps): OpenDebugging {
   const sessions = new DebugSessions(deps);
   return {
-    once: () => Promise.reject(new RatchetError('unsupported', 'debugging can not be done yet')),
+    once: (request, by) => debugOnce(deps, request, by),
     open: (request, by) => sessions.open(request, by),
     sessions: (by) => sessions.sessions(by),
     close: (sessionId, by) => sessions.close(sessionId, by),

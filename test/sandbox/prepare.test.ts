@@ -61,3 +61,12 @@ test('the hash is of the code as written', () => {
   expect(prepareCode('export default () => 1', 'a.js').hash).toMatch(/^[0-9a-f]{64}$/);
   expect(prepareCode('() => 1', 'a.js').hash).toBe(prepareCode('() => 1', 'b.js').hash);
 });
+
+test('a comment that renames the file is taken out of force, in its place; a text that looks like one is not', () => {
+  const code = 'function main() {\n  return "//# sourceURL=kept.js"; //# sourceURL=other.js\n}\n//# sourceURL=other.js';
+  expect(prepareCode(code, 'a.js').script).toBe(
+    'function main() {\n  return "//# sourceURL=kept.js"; //  sourceURL=other.js\n}\n//  sourceURL=other.js',
+  );
+  const module = 'export default () => 1; //@ sourceURL=other.js';
+  expect(prepareCode(module, 'a.js').script).toContain('//  sourceURL=other.js');
+});
