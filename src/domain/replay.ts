@@ -1,6 +1,6 @@
 /** Facts about replays: who ran which execution again, on what code and input, and what came of it. The execution itself never changes. */
 import type { Principal } from './access.ts';
-import type { Evolution, Fact, Json, JsonObject } from './event.ts';
+import type { Fact, Json, JsonObject } from './event.ts';
 import type { Outcome, StepKind } from './journal.ts';
 import type { Payload } from './payload.ts';
 
@@ -40,25 +40,6 @@ export const REPLAY_EVENT_TYPES = [
   'ReplayEnded',
   'ReplayFailed',
 ] as const satisfies readonly ReplayEvent['type'][];
-
-export type ReplayState =
-  | { readonly status: 'none' }
-  | { readonly status: 'running' | 'ended' | 'failed'; readonly start: ReplayStart };
-
-export const replay: Evolution<ReplayState, ReplayEvent> = { initial: { status: 'none' }, evolve };
-
-function evolve(state: ReplayState, event: ReplayEvent): ReplayState {
-  if (event.type === 'ReplayStarted') return { status: 'running', start: event.data };
-  if (state.status === 'none') return state;
-  switch (event.type) {
-    case 'ReplayEnded':
-      return { ...state, status: 'ended' };
-    case 'ReplayFailed':
-      return { ...state, status: 'failed' };
-    default:
-      return event satisfies never;
-  }
-}
 
 /** One place where a replay and the record differ. */
 export interface ReplayDifference {

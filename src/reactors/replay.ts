@@ -1,14 +1,15 @@
 /** Runs an execution again on its journal, with no world at all, and says whether everything came out the same. */
-import { RatchetError } from '../domain/errors.ts';
+import { isRatchetError, RatchetError } from '../domain/errors.ts';
 import { type Json, streamName } from '../domain/event.ts';
 import { type ExistingExecution, telemetryChain } from '../domain/execution.ts';
 import { decode } from '../domain/history.ts';
 import { canonicalJson, LOG_LEVELS, type Telemetry } from '../domain/journal.ts';
 import type { ReplayDifference, ReplayResult } from '../domain/replay.ts';
 import type { TelemetryEvent } from '../domain/telemetry.ts';
-import type { Sandbox } from '../ports/sandbox.ts';
+import type { Delivery, Sandbox } from '../ports/sandbox.ts';
 import { runAttempt } from './attempt.ts';
 import type { AttemptResult } from './attempt-plan.ts';
+import { placeOfMismatch, remembering } from './mismatch-line.ts';
 import { plainError } from './perform-steps.ts';
 import { type AttemptEnded, notReplayable, type RecordedRun, type RecordedRunDeps } from './recorded-run.ts';
 import { inReplaySession } from './replay-session.ts';
@@ -19,7 +20,8 @@ export interface ReplayDeps extends RecordedRunDeps {
 
 /**
  * Replays an ended attempt with the recorded code.
- * Fails with `not_replayable` for an attempt that was ended from outside, or `replay_mismatch` (details: expected, actual).
+ * Fails with `not_replayable` for an attempt that was ended from outside, or `replay_mismatch` (details: expected, actual, and
+ * line and lineText of the actual call where they can be known).
  */
 export async function replayFaithfully(deps: ReplayDeps, run: RecordedRun): Promise<ReplayResult> {
   const { state, ended, ending, start, journal } = run;
@@ -28,9 +30,10 @@ export async function replayFaithfully(deps: ReplayDeps, run: RecordedRun): Prom
   }
   const told: Telemetry[] = [];
   const limits = { limits: run.limits, timeoutMs: state.request.options.timeoutMs, what: 'the replay' };
+  const deliveries: Delivery[] = [];
   const result = await inReplaySession(deps.sandbox, limits, (session, abort) =>
     runAttempt({
-      session,
+      session: remembering(session, deliveries),
       start: run.taskStart,
       journal,
       runtime: deps.runtime,
@@ -41,7 +44,12 @@ export async function replayFaithfully(deps: ReplayDeps, run: RecordedRun): Prom
       abort,
       onIdle: () => undefined,
     }),
-  );
+  ).catch(async (error: unknown) => {
+    if (!isRatchetError(error, 'replay_mismatch')) throw error;
+    const place = await placeOfMismatch(deps, run, error, deliveries);
+    if (place === null) throw error;
+    throw new RatchetError(error.code, error.message, { details: { ...error.details, ...place }, cause: error });
+  });
   const { attempt, node } = start;
   return compared(deps, { state, ended, attempt, told, result, steps: journal.length, node });
 }

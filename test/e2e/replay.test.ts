@@ -114,7 +114,7 @@ describe('a replay that does not fit', () => {
   });
 
   /** Replays what `tamper` makes of the stored events, which stay as they are. */
-  function replayOf(tamper: (event: StoredEvent, index: number) => readonly StoredEvent[]) {
+  function replayOf(tamper: (event: StoredEvent, index: number) => readonly StoredEvent[], id = executionId) {
     const { core, store, directory } = app.app;
     const tampered: EventStore = {
       append: (...append) => store.append(...append),
@@ -126,7 +126,7 @@ describe('a replay that does not fit', () => {
     };
     const { blobs, runtime } = core.execute;
     const deps = { store: tampered, blobs, runtime, sandbox, directory, limits: TEST_SETTINGS.limits };
-    return recordedRun(deps, executionId, null).then((run) => replayFaithfully(deps, run));
+    return recordedRun(deps, id, null).then((run) => replayFaithfully(deps, run));
   }
 
   /** Changes the data of the events that `matches` picks. */
@@ -150,14 +150,31 @@ describe('a replay that does not fit', () => {
       details: {
         expected: expect.stringMatching(/^step 2 http POST .* with {"body":"y","method":"POST"}$/),
         actual: expect.stringMatching(/^step 2 http POST .* with {"body":"x",.*"method":"POST",/),
+        line: 4,
+        lineText: expect.stringMatching(/^const second = await fetch\(url \+ '\/text'/),
       },
     });
+  });
+
+  test.each([
+    'function main({ url }) {\n  const get = () =>\n    fetch(url + "/json").status;\n  return get();\n}',
+    '(function (input) {\n\n  return fetch(input.url + "/json").status; })',
+    '"use strict";\n\nexport default async ({ url }) => (await fetch(url + "/json")).status;',
+    'module.exports = { main };\nfunction main({ url }) {\n  return step("get", () => fetch(url + "/json").status); }',
+  ])('tells the line of the call in every form of code: %#', async (code) => {
+    const [one] = await liveAll([code]);
+    const told: unknown = await replayOf(
+      changing((event, { kind }) => event.type === 'StepCompleted' && kind === 'http', { argsHash: '00' }),
+      String(one?.result['execution_id']),
+    ).catch((error: unknown) => error);
+    const lineText = expect.stringContaining('"/json"');
+    expect(told).toMatchObject({ code: 'replay_mismatch', details: { line: 3, lineText } });
   });
 
   test('tells a step of another kind', async () => {
     await expect(replayOf(changing(isStep('1'), { kind: 'file', name: 'a.txt' }))).rejects.toMatchObject({
       code: 'replay_mismatch',
-      details: { expected: 'step 1 file a.txt', actual: expect.stringContaining('step 1 http GET') },
+      details: { expected: 'step 1 file a.txt', actual: expect.stringContaining('step 1 http GET'), line: 2 },
     });
   });
 
@@ -168,6 +185,7 @@ describe('a replay that does not fit', () => {
       details: {
         expected: 'the end of the run at turn 3',
         actual: expect.stringMatching(/^waiting for step 2 http POST/),
+        line: 4,
       },
     });
   });

@@ -8,6 +8,7 @@ import { type HttpApi, startHttpApi } from '../support/http-api.ts';
 import { program } from '../support/programs.ts';
 import { countRequests } from '../support/replayed.ts';
 import { runSavedTest } from '../support/saved-test.ts';
+import { eventually } from '../support/server.ts';
 
 const PROGRAMS = Number(process.env['PROGRAMS'] ?? 100);
 const SEED = Number(process.env['PROGRAMS_SEED'] ?? Date.now() % 2 ** 31);
@@ -352,5 +353,28 @@ describe('other input', () => {
     const same = await patched(execution_id, { input: { url: api.url, q: 1 } });
     expect(same).toMatchObject({ verdict: 'succeeds', output_diff: [] });
     expect(await patched(execution_id, { input: { url: api.url, q: 2 } })).toMatchObject({ counts: { changed: 1 } });
+  });
+});
+
+describe('an execution that was cancelled', () => {
+  it('is followed as far as its record goes', async () => {
+    const code = `async function main({ url }) { const a = await fetch(url + '/json').then((r) => r.json()); await fetch(url + '/never'); return a.message; }`;
+    tasks += 1;
+    await app.task(`patched-${tasks}`, code);
+    const { execution_id } = await app.call('create_execution', {
+      task_id: `patched-${tasks}`,
+      input: { url: api.url },
+    });
+    await eventually('it calls what never answers', async () => (api.calls('/never') > 0 ? true : undefined));
+    await app.call('cancel_execution', { execution_id });
+    await eventually('it is cancelled', async () => {
+      const { status } = await app.call('get_execution_status', { execution_id });
+      return status === 'cancelled' ? true : undefined;
+    });
+    const same = await patched(execution_id);
+    expect(same).toMatchObject({ verdict: 'undecided', result: 'blocked' });
+    const told = await patched(execution_id, { code: code.replace(`await fetch(url + '/never');`, '') });
+    expect(told).toMatchObject({ verdict: 'succeeds', output: 'hello', counts: { reused: 1, missing: 0 } });
+    expect(told.summary).toContain('where the recorded run was cancelled');
   });
 });
