@@ -4,7 +4,7 @@ import type { Json, JsonObject } from './event.ts';
 /** A function of the task, or in parentheses what was going on instead. */
 export interface CpuFrame {
   readonly name: string;
-  /** Name of the task's file; null for what is not the task's. */
+  /** Name of the task's file, or of the one it was compiled from; null for what is not the task's. */
   readonly file: string | null;
   /** From 1; 0 for what is not the task's. */
   readonly line: number;
@@ -38,6 +38,8 @@ export interface OwnCode {
   readonly file: string;
   /** Function of the sandbox in which a task's process waits; time in it is told as idle. */
   readonly waitsIn: string;
+  /** Where the author of code that a compiler wrote had it; null where the code is as it was written. Counts from 1. */
+  readonly authored: (place: { readonly line: number; readonly column: number }) => Omit<CpuFrame, 'name'> | null;
 }
 
 /** Where a node of the engine went: who gets its samples, and below what its calls stand. */
@@ -118,7 +120,8 @@ export class CpuProfileBuilder {
   #placeOf({ name, url, line, column }: EngineNode, above: Place): Place {
     if (name === '(root)') return above;
     if (url === this.#code.file) {
-      const own = this.#enter(above.calls, { name: name || '(anonymous)', file: url, line, column });
+      const place = this.#code.authored({ line, column }) ?? { file: url, line, column };
+      const own = this.#enter(above.calls, { name: name || '(anonymous)', ...place });
       return { own, calls: own };
     }
     if (ENGINE.has(name) || name === this.#code.waitsIn) {
@@ -135,7 +138,7 @@ export class CpuProfileBuilder {
   }
 
   #enter(parent: number, frame: CpuFrame): number {
-    const key = `${parent} ${frame.line}:${frame.column} ${frame.file === null} ${frame.name}`;
+    const key = `${parent} ${frame.line}:${frame.column} ${frame.name}\n${frame.file ?? ''}`;
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     this.#known.set(key, this.#nodes.length);

@@ -3,6 +3,7 @@ import { type CpuProfile, CpuProfileBuilder } from '../domain/cpu-profile.ts';
 import { type ProfileRequest, type ProfileResult, type Profiling, profileIn } from '../domain/profile.ts';
 import type { DebugSandbox } from '../ports/debug-sandbox.ts';
 import type { Sandbox } from '../ports/sandbox.ts';
+import type { SourceMaps } from '../ports/source-map.ts';
 import { ProfiledSession } from './profiled-session.ts';
 import { type RecordReplayDeps, recordReplay } from './record-replay.ts';
 import { type RecordedRun, type RecordedRunDeps, recordedRun } from './recorded-run.ts';
@@ -11,6 +12,7 @@ import { replayFaithfully } from './replay.ts';
 export interface ProfilingDeps extends RecordedRunDeps, RecordReplayDeps {
   readonly sandbox: Sandbox;
   readonly debugSandbox: DebugSandbox;
+  readonly sourceMaps: SourceMaps;
 }
 
 /** In it a debugged process waits for what is delivered next. */
@@ -54,7 +56,10 @@ interface Profiled {
 }
 
 async function profiled(deps: ProfilingDeps, run: RecordedRun, intervalUs: number): Promise<Profiled> {
-  const builder = new CpuProfileBuilder({ file: run.taskStart.code.file, waitsIn: WAITS_IN });
+  const code = await deps.blobs.get(run.version.code);
+  const map = typeof code === 'string' ? deps.sourceMaps.inside(code) : null;
+  const { file } = run.taskStart.code;
+  const builder = new CpuProfileBuilder({ file, waitsIn: WAITS_IN, authored: (at) => map?.original(at) ?? null });
   const sampled: Sandbox = {
     isolation: deps.sandbox.isolation,
     idle: () => deps.sandbox.idle(),

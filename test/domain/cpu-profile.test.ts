@@ -39,7 +39,7 @@ const RAW = {
 };
 
 function built(...pieces: readonly Json[]): CpuProfile {
-  const builder = new CpuProfileBuilder({ file: FILE, waitsIn: 'nextBytes' });
+  const builder = new CpuProfileBuilder({ file: FILE, waitsIn: 'nextBytes', authored: () => null });
   for (const piece of pieces) builder.add(piece);
   return builder.build();
 }
@@ -87,7 +87,7 @@ describe('a profile', () => {
       samples: Array.from({ length: count }, () => 8),
       timeDeltas: Array.from({ length: count }, () => 1),
     };
-    const builder = new CpuProfileBuilder({ file: FILE, waitsIn: 'nextBytes' });
+    const builder = new CpuProfileBuilder({ file: FILE, waitsIn: 'nextBytes', authored: () => null });
     builder.add({ ...many, startTime: 0, endTime: count });
     const { samples, weights } = builder.build();
     expect(samples).toHaveLength(MAX_SAMPLES / 2 + 1);

@@ -85,6 +85,19 @@ describe('a profile', () => {
     expect(shared.frames).toContainEqual({ name: 'hottest', file: 'hot/main.js', line: 2, col: expect.any(Number) });
   });
 
+  test('of compiled code tells the lines of the file that its author wrote', async () => {
+    const map = { version: 3, sources: ['shop.ts'], names: [], mappings: ';AAQA' };
+    const comment = `//# sourceMappingURL=data:application/json;base64,${Buffer.from(JSON.stringify(map)).toString('base64')}`;
+    const code = `function main() { return inner(3e6); }
+function inner(n) { let sum = 0; for (let i = 0; i < n; i++) sum += Math.sqrt(i) % 7; return sum; }
+${comment}`;
+    await app.task('compiled', code);
+    const { execution_id } = await app.run('compiled');
+    const told = await profile({ execution_id, format: 'speedscope' });
+    const { shared } = told['profile'] as SpeedscopeFile;
+    expect(shared.frames).toContainEqual({ name: 'inner', file: 'shop.ts', line: 9, col: 1 });
+  });
+
   test('of a failed execution is as good', async () => {
     await app.task(
       'fails',
