@@ -34,7 +34,24 @@ export function alignJournals(a: readonly RecordedStep[], b: readonly RecordedSt
   inSequence(left, right, ({ kind, name }) => `${kind} ${shapeOfName(name)}`, pair);
   for (const step of left) if (step !== null) pairs.push({ state: 'only_in_a', a: step, b: null });
   for (const step of right) if (step !== null) pairs.push({ state: 'only_in_b', a: null, b: step });
-  return pairs.sort((one, other) => comparePaths(pathOf(one), pathOf(other)));
+  return merged(pairs);
+}
+
+/** In the order of `a`; what only `b` has stands before the step that follows it there. */
+function merged(pairs: readonly StepPair[]): readonly StepPair[] {
+  const byPath = (one: StepPair, other: StepPair): number => comparePaths(pathOf(one), pathOf(other));
+  const added = pairs.filter(({ a }) => a === null).sort(byPath);
+  const order: StepPair[] = [];
+  let next = 0;
+  for (const pair of pairs.filter(({ a }) => a !== null).sort(byPath)) {
+    for (; pair.b !== null && next < added.length; next += 1) {
+      const one = added[next];
+      if (one === undefined || comparePaths(pathOf(one), pair.b.path) > 0) break;
+      order.push(one);
+    }
+    order.push(pair);
+  }
+  return [...order, ...added.slice(next)];
 }
 
 function byKey(
