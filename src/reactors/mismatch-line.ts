@@ -1,10 +1,15 @@
 /** Finds the line of a call that the journal does not expect, by letting the code run up to it once more and tell where it is. */
 import { isRatchetError, type RatchetError } from '../domain/errors.ts';
 import type { Telemetry } from '../domain/journal.ts';
-import type { Delivery, SandboxSession, Turn } from '../ports/sandbox.ts';
+import type { Blobs } from '../ports/blobs.ts';
+import type { Delivery, Sandbox, SandboxSession, Turn } from '../ports/sandbox.ts';
 import type { RecordedRun } from './recorded-run.ts';
-import type { ReplayDeps } from './replay.ts';
 import { inReplaySession } from './replay-session.ts';
+
+interface PlaceDeps {
+  readonly sandbox: Sandbox;
+  readonly blobs: Blobs;
+}
 
 /** Where a call stands in the task's code. */
 export interface CallPlace {
@@ -46,7 +51,7 @@ export function remembering(session: SandboxSession, deliveries: Delivery[]): Sa
  * @returns the place of the actual call that a `replay_mismatch` names; null where it names none, or it can not be known.
  */
 export async function placeOfMismatch(
-  deps: ReplayDeps,
+  deps: PlaceDeps,
   run: RecordedRun,
   mismatch: RatchetError,
   deliveries: readonly Delivery[],
@@ -67,7 +72,7 @@ export async function placeOfMismatch(
 }
 
 function lineOfCall(
-  deps: ReplayDeps,
+  deps: PlaceDeps,
   run: RecordedRun,
   path: string,
   deliveries: readonly Delivery[],
