@@ -7,6 +7,8 @@ import { parseArgs } from 'node:util';
 import { append } from './append.ts';
 import { type Benchmark, type Line, ratioOf, verdictOf } from './benchmark.ts';
 import { catchUp } from './catch-up.ts';
+import { debug } from './debug.ts';
+import { diagnosis } from './diagnosis.ts';
 import { executions } from './executions.ts';
 import { latency } from './latency.ts';
 import { load, machine } from './machine.ts';
@@ -16,7 +18,18 @@ import { tableOf } from './report.ts';
 import { restRead } from './rest-read.ts';
 import { start } from './start.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [append, catchUp, executions, latency, recovery, replay, restRead, start];
+const BENCHMARKS: readonly Benchmark[] = [
+  append,
+  catchUp,
+  debug,
+  diagnosis,
+  executions,
+  latency,
+  recovery,
+  replay,
+  restRead,
+  start,
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -14,6 +14,7 @@ import {
 import { getAuditTrail } from '../../queries/audit.ts';
 import { dispatchTable } from '../../queries/dispatch.ts';
 import { listExecutions, listSteps } from '../../queries/execution.ts';
+import { failureHistory, lastSuccess, listFailures } from '../../queries/failure.ts';
 import type { Query } from '../../queries/query.ts';
 import { getTask, listTasks, listTaskVersions } from '../../queries/task.ts';
 import { getLogs, getTrace } from '../../queries/telemetry.ts';
@@ -59,8 +60,9 @@ async function plansOf(read: () => Promise<unknown>): Promise<readonly string[]>
   );
 }
 
+const deps = { db, store, blobs: eventStoreBlobs(store, () => 0) };
 const readOf = <Input, Output>(query: Query<Input, Output>, filter: object) =>
-  query.read({ db, store, blobs: eventStoreBlobs(store, () => 0) }, query.input.parse(filter));
+  query.read(deps, query.input.parse(filter));
 
 const TIME = '2026-01-01T00:00:00Z';
 const at = (...key: unknown[]) => ({ cursor: Buffer.from(JSON.stringify(key)).toString('base64url') });
@@ -74,6 +76,7 @@ it.each([
   { original_execution: 'one' },
   { source: 'rest' },
   { principal: 'someone' },
+  { fingerprint: 'one' },
   { principal: 'someone', status: 'failed', order: 'oldest' },
   at(TIME, 'one'),
   { status: 'failed', ...at(TIME, 'one') },
@@ -100,6 +103,9 @@ it.each([
   ['a task by any of its names', () => readOf(getTask, { task_id: 'echo' })],
   ['versions of a task', () => readOf(listTaskVersions, { task_id: 'echo' })],
   ['tasks of a category', () => readOf(listTasks, { category: 'echo' })],
+  ['failures by cause', () => readOf(listFailures, {})],
+  ['failures of a task', () => readOf(listFailures, { task_id: 'echo', since: TIME })],
+  ['the history of a failure', () => failureHistory(deps, 'echo', 'one')],
   ['work that is due', () => dispatchTable(db).due(0, 10)],
   ['work of other workers', () => dispatchTable(db).runningElsewhere(['one'], 10)],
 ] as const)('%s: found by an index', async (_, read) => {
@@ -115,4 +121,10 @@ it('all of a list comes in the order of an index, page by page', async () => {
     ]);
   }
   expect((await plansOf(() => readOf(listTasks, {})))[0]).toMatch(/^SCAN tasks USING INDEX/);
+});
+
+it('the last success is looked for among so many executions of its task, found by an index', async () => {
+  const plans = await plansOf(() => lastSuccess(deps, 'echo', TIME));
+  expect(plans.join()).toContain('SEARCH executions USING INDEX');
+  expect(plans.filter((plan) => plan.startsWith('SCAN'))).toEqual(['SCAN earlier']);
 });

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { envelopes } from '../../../commands/handle.ts';
 import { type Analysis, MAX_ANALYSIS_BYTES } from '../../../src/domain/diagnosis/analysis.ts';
+import { TASK_GLOBALS } from '../../../src/domain/diagnosis/near-names.ts';
 import { RatchetError } from '../../../src/domain/errors.ts';
 import { streamName } from '../../../src/domain/event.ts';
 import type { AttemptEnd, ExecutionEvent, Failure } from '../../../src/domain/execution.ts';
@@ -62,6 +63,11 @@ describe('an analysis of what has not failed', () => {
     const asked = app.call('analyze_execution_error', { execution_id: 'any' }, { ...CALLER, principal });
     await expect(asked).rejects.toMatchObject({ code: 'permission_denied' });
   });
+});
+
+test('every name that is offered instead of an unknown one exists in a task', async () => {
+  await app.task('names', 'function main(names) { return names.filter((name) => !(name in globalThis)); }');
+  expect(await app.run('names', TASK_GLOBALS)).toMatchObject({ output: [] });
 });
 
 describe('a cancelled execution', () => {
