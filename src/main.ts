@@ -6,6 +6,7 @@ import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { formatConfig, showConfig } from '../config/show.ts';
 import { openLogging } from '../infra/logging.ts';
 import type { AppSettings } from './app.ts';
+import type { DebugOptions } from './cli/debug.ts';
 import type { AnalyzeOptions } from './cli/diagnose.ts';
 import { type ExitCode, explainExit } from './cli/exit.ts';
 import { type Output, openOutput } from './cli/output.ts';
@@ -165,6 +166,22 @@ function addRecordCommands(root: Command): void {
     .option('--failures <number>', 'try it on so many past failures like this one', Number)
     .action((id: string | undefined, options: ReplayOptions, command: Command) =>
       withSettings(command, async (settings, output) => (await replays()).replay(settings, id, options, output)),
+    );
+  const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
+  root
+    .command('debug')
+    .description('lead a recorded execution line by line, with its real data and nothing going out')
+    .argument('<execution>', 'id of the execution')
+    .option('--attempt <number>', 'attempt; the last one when left out', Number)
+    .option('--break <line>', 'stop at a line, as in 12 or "12 if n > 2"; may be repeated', collect)
+    .option('--step <path>', 'stop in the call of a step; may be repeated', collect)
+    .option('--report', 'run to the end, and tell what was seen at each stop')
+    .option('--watch <expression>', 'with --report: tell its value at each stop; may be repeated', collect)
+    .option('--exceptions', 'with --report: stop where an exception is thrown')
+    .action((id: string, options: DebugOptions, command: Command) =>
+      withSettings(command, async (settings, output) =>
+        (await import('./cli/debug.ts')).debug(settings, id, options, output),
+      ),
     );
   const events = root.command('events').description('look at stored events');
   const follows = { tail: 'print events as they are stored', show: 'print stored events' };

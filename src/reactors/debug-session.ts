@@ -193,7 +193,7 @@ export class DebugSession {
         });
         this.#run = run;
         run.ended.then(
-          (result) => this.#ended(run, result.kind, null),
+          (end) => this.#ended(run, end.kind, end.kind === 'threw' ? `${end.error.name}: ${end.error.message}` : null),
           (error: unknown) => this.#ended(run, 'failed', asRatchetError(error).message),
         );
       },
