@@ -1,6 +1,7 @@
 /** The process in which task code runs under a debugger: as the plain one, with a helper thread that holds the inspector. */
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 import { Script } from 'node:vm';
 import { isMainThread, MessageChannel, receiveMessageOnPort, Worker, workerData } from 'node:worker_threads';
 import { Channel } from './channel.ts';
@@ -8,8 +9,8 @@ import { runDebugThread, type ThreadParts } from './debug-thread.ts';
 import { PAUSE_FILE } from './protocol.ts';
 import { serve } from './serving.ts';
 
-/** Of the thread's heap; a stop is told in messages of at most some hundred KiB. */
-const THREAD_HEAP_MB = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8 };
+/** Of the thread's heap. The engine tells texts whole, however long they are. */
+const THREAD_HEAP_MB = { maxOldGenerationSizeMb: 1024, maxYoungGenerationSizeMb: 8 };
 /** A file of its own, because the engine passes over this statement in files that a debugger blackboxes. */
 const PAUSE = '(function pause(place) { debugger; })';
 
@@ -18,6 +19,8 @@ async function main(): Promise<never> {
   const bytes = new MessageChannel();
   const places = new MessageChannel();
   const parts: ThreadParts = { bytes: bytes.port2, places: places.port2, signal };
+  // Else the flag that limits the task's heap would limit the thread's too, whatever is asked for it. Heaps there are keep theirs.
+  setFlagsFromString('--max-old-space-size=0');
   const thread = new Worker(fileURLToPath(import.meta.url), {
     workerData: parts,
     transferList: [bytes.port2, places.port2],

@@ -18,8 +18,8 @@ export interface DebugSandboxOptions {
   readonly startTimeoutMs?: number;
 }
 
-/** What the helper thread and the debugger need on top of the task, MiB. */
-const DEBUGGER_MB = 96;
+/** What the helper thread and the debugger may need on top of the task, MiB: a long text of the task is there several times while it is told. */
+const DEBUGGER_MB = 768;
 
 /** Nothing is started before the first session is asked for. */
 export function openDebugSandbox(options: DebugSandboxOptions): DebugSandbox {

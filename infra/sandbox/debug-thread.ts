@@ -25,7 +25,6 @@ export function runDebugThread({ bytes, places, signal }: ThreadParts): void {
     Atomics.notify(signal, 0);
   };
   const tell = (message: object): void => write(JSON.stringify(message));
-  session.on('inspectorNotification', ({ method, params }) => tell({ method, params: params ?? {} }));
   const command = ({ id, method, params }: { id: number; method: string; params: object }): void => {
     session.post(method, params, (error, result) => {
       tell(error === null ? { id, result: result ?? {} } : { id, error: reasonOf(error) });
@@ -49,7 +48,13 @@ export function runDebugThread({ bytes, places, signal }: ThreadParts): void {
     bytes.postMessage(chunk);
     wake();
   });
-  parentPort?.postMessage('attached');
+  // The first time takes long, so it is done before anybody waits for it.
+  session.post('Debugger.enable', () => {
+    session.post('Debugger.disable', () => {
+      session.on('inspectorNotification', ({ method, params }) => tell({ method, params: params ?? {} }));
+      parentPort?.postMessage('attached');
+    });
+  });
 }
 
 /** The engine's words, without those that Node puts around them. */

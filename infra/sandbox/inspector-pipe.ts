@@ -6,12 +6,15 @@ import type { Inspector } from '../../src/ports/debug-sandbox.ts';
 import { FrameReader, frame } from './protocol.ts';
 
 /** Bytes of one message of an inspector. */
-const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
+/** A process that does not answer for so long hangs: nothing that a task does can hold the inspector up, paused or not. */
+const ANSWER_MS = 30_000;
 
 type Listener = (method: string, params: JsonObject) => void;
 
 interface Waiting {
   readonly what: string;
+  readonly timer: NodeJS.Timeout;
   readonly resolve: (result: JsonObject) => void;
   readonly reject: (error: Error) => void;
 }
@@ -25,7 +28,7 @@ export class InspectorPipe implements Inspector {
   #asked = 0;
   #over: Error | null = null;
 
-  /** @param refuse called with `sandbox_protocol` when what comes in is no message of an inspector */
+  /** @param refuse called with `sandbox_protocol` when what comes in is no message of an inspector, or `sandbox_crashed` when nothing comes */
   constructor(socket: Socket, refuse: (error: RatchetError) => void) {
     this.#socket = socket;
     this.#refuse = refuse;
@@ -54,7 +57,10 @@ export class InspectorPipe implements Inspector {
     if (this.#over !== null) return;
     this.#over = reason;
     this.#listeners.clear();
-    for (const waiting of this.#waiting.values()) waiting.reject(reason);
+    for (const waiting of this.#waiting.values()) {
+      clearTimeout(waiting.timer);
+      waiting.reject(reason);
+    }
     this.#waiting.clear();
     this.#socket.destroy();
   }
@@ -63,7 +69,8 @@ export class InspectorPipe implements Inspector {
     if (this.#over !== null) return Promise.reject(this.#over);
     const id = ++this.#asked;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { what, resolve, reject });
+      const timer = setTimeout(() => this.#refuse(unanswered(what)), ANSWER_MS).unref();
+      this.#waiting.set(id, { what, timer, resolve, reject });
       this.#socket.write(frame(JSON.stringify({ id, ...message })));
     });
   }
@@ -88,6 +95,7 @@ export class InspectorPipe implements Inspector {
     const waiting = typeof id === 'number' ? this.#waiting.get(id) : undefined;
     if (waiting === undefined || typeof id !== 'number') throw new TypeError('an answer nobody waits for');
     this.#waiting.delete(id);
+    clearTimeout(waiting.timer);
     if (isJsonObject(result)) waiting.resolve(result);
     else waiting.reject(refused(waiting.what, isJsonObject(error) ? error : {}));
   }
@@ -96,6 +104,10 @@ export class InspectorPipe implements Inspector {
 /** What came through `JSON.parse` is a JSON value, whoever wrote it. */
 function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function unanswered(what: string): RatchetError {
+  return new RatchetError('sandbox_crashed', `the inspector did not answer ${what} within ${ANSWER_MS} ms`);
 }
 
 function refused(what: string, error: JsonObject): RatchetError {
