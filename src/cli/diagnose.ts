@@ -80,7 +80,7 @@ function toldContext({
     history === null
       ? []
       : [
-          `${history.count} times since ${history.first_seen}, ${history.recent.with_this_failure} of the last ${history.recent.executions} executions`,
+          `${history.count === 1 ? 'once, at' : `${history.count} times since`} ${history.first_seen}; ${history.recent.with_this_failure} of the last ${history.recent.executions} executions`,
         ];
   return [
     ...(code.length === 0 ? [] : ['', ...code]),

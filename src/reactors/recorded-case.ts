@@ -2,7 +2,6 @@
 
 import type { OpenStep, RecordedCode, RecordedStep, Run } from '../domain/diagnosis/failure-case.ts';
 import { isObject } from '../domain/diagnosis/recorded-value.ts';
-import { linesOf } from '../domain/diagnosis/syntax.ts';
 import { RatchetError } from '../domain/errors.ts';
 import { type Json, type Position, streamName } from '../domain/event.ts';
 import {
@@ -42,8 +41,8 @@ export interface RecordedExecution {
   readonly events: readonly Placed[];
 }
 
-/** Lines beyond this are not taken apart: no person wrote them. */
-const MAX_CODE_LINES = 50_000;
+/** Longer code is not taken apart: no person wrote it, and it would hold up others. */
+const MAX_CODE = 1024 * 1024;
 
 /** Fails with `execution_not_found`. */
 export async function readExecution({ store }: RecordedCaseDeps, executionId: string): Promise<RecordedExecution> {
@@ -123,6 +122,6 @@ export async function readCode(
   if (recorded === undefined) return { code: null, why: `version ${version} of ${name} is not in the store` };
   const text = await blobs.get(recorded.code);
   if (typeof text !== 'string') return { code: null, why: `the code of ${name} is not text` };
-  const tree = linesOf(text).length > MAX_CODE_LINES ? null : syntax.parse(text);
+  const tree = text.length > MAX_CODE ? null : syntax.parse(text);
   return { code: { text, tree, file: recorded.file, authored: sourceMaps.inside(text) }, why: null };
 }

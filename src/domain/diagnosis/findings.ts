@@ -100,9 +100,13 @@ function failingStep(
   return failed === null ? null : { step: failed, relation: 'failed_earlier' };
 }
 
+/** The engine's own messages are short; a task can make longer ones. */
+const MAX_MESSAGE = 2_000;
+
 /** The engine quotes the text around the place that is no JSON. */
 function textSource(steps: readonly RecordedStep[], { message }: TaskErrorData): RecordedStep | null {
-  const quoted = /, (?:\.\.\.)?"(.*?)"(?:\.\.\.)? is not valid JSON$/s.exec(message)?.[1];
+  const quoted =
+    message.length > MAX_MESSAGE ? undefined : /, (?:\.\.\.)?"(.*?)"(?:\.\.\.)? is not valid JSON$/s.exec(message)?.[1];
   return quoted === undefined ? null : stepWithText(steps, quoted);
 }
 

@@ -30,11 +30,14 @@ const ITERATE_NOTHING = /^(undefined|null) is not iterable/;
 const NOT_ITERABLE = /^(.+?) is not iterable(?: \(.*\))?$/s;
 const NOT_A_FUNCTION = /^(.+?) is not a (?:function|constructor)$/s;
 
+/** The engine's own messages are short; a task can make longer ones. */
+const MAX_MESSAGE = 2_000;
 /** What the engine writes where it has no name for a value. */
 const UNNAMED: readonly string[] = ['undefined', 'null', 'object null', '(intermediate value)'];
 
 /** @returns what a TypeError of the engine complains about; null for any other message. */
 export function complaintOf(message: string): Complaint | null {
+  if (message.length > MAX_MESSAGE) return null;
   const read = READ.exec(message);
   if (read !== null) return missing(read[1], read[2], undefined);
   const destructured = DESTRUCTURE.exec(message);

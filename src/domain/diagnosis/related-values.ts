@@ -23,6 +23,8 @@ export interface RelatedValue {
 }
 
 const MAX_VALUES = 5;
+/** Names that are followed. */
+const MAX_READ = 20;
 
 /** @returns what the statement at the failing line rests on: the conditions of a `throw`, or the arguments of a call of the language. */
 export function relatedValues(subject: FailureCase, error: TaskErrorData): readonly RelatedValue[] {
@@ -32,7 +34,7 @@ export function relatedValues(subject: FailureCase, error: TaskErrorData): reado
   const offset = offsetOf(code.text, frame.line, frame.column);
   if (offset === null) return [];
   const found = new Map<string, RelatedValue>();
-  for (const node of decisive(code.tree, offset)) {
+  for (const node of decisive(code.tree, offset).slice(0, MAX_READ)) {
     const origin = originOf(code, framesOf(error.stack), node);
     const value = origin === null ? null : recorded(subject, origin, textOf(code, node));
     if (value !== null && !found.has(value.said)) found.set(value.said, value);

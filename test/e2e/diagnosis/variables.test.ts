@@ -43,6 +43,15 @@ test.each([
   expect(analysis.context?.variables_unavailable).toBeNull();
 });
 
+test('a next call of the debugger stops on the failing line', async () => {
+  const code = 'function main(input) {\n  const { order } = input;\n  return order.customer.name;\n}';
+  const analysis = await failed('stops', code, { order: {} });
+  const next = analysis.next_calls.find(({ operation }) => operation === 'debug_execution');
+  expect(next?.input).toEqual({ execution_id: analysis.execution_id, breakpoints: [{ line: 3 }] });
+  const report = await app.call('debug_execution', { ...next?.input });
+  expect(report).toMatchObject({ hits: [{ line: 3, reason: 'breakpoint' }] });
+});
+
 test('hold the exception that ended the attempt, not one that was caught before, and placeholders for secrets', async () => {
   const code = `function parts(text) {
   try { return JSON.parse(text); } catch { return null; }
