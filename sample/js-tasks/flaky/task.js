@@ -14,9 +14,10 @@ const FAILURES = {
   auth: (url) => answerWith(url, 401, () => new AuthenticationError('The key is not valid')),
   forbidden: (url) => answerWith(url, 403, () => new AuthorizationError('The key may not do this')),
   not_found: (url) => answerWith(url, 404, () => new HttpError('Nothing is here')),
-  null_access: () => {
-    const user = { profile: null };
-    return user.profile.name;
+  null_access: (url) => {
+    const user = url ? fetch(`${url}/json`).body : { profile: null };
+    const name = user.profile.name;
+    return { ok: name !== '' };
   },
   schema: () => ({ ok: 'yes' }),
   error: () => {
