@@ -257,7 +257,6 @@ function appOf(settings: AppSettings, parts: Parts, sources: readonly SourceStat
       db: rows.db,
       debugging,
       syntax: openCodeSyntax(),
-      sourceMaps: openSourceMaps(),
       progress: projector.progress,
     }),
     profiling: profilingOf(parts),
