@@ -25,7 +25,7 @@ describe('a server that is killed', () => {
   });
 });
 
-describe.runIf(process.platform === 'linux')('a task process that is killed', () => {
+describe.runIf(process.platform === 'linux')('a task process that is killed', { timeout: 120_000 }, () => {
   const LOOPS = `async function main({ base, loops }, context) {
     const first = await (await fetch(base + '/once')).json();
     if (loops === 'always') for (;;);

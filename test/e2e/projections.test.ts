@@ -52,6 +52,8 @@ async function mixedWork(home: Home): Promise<void> {
     post('/tasks/execute', { task_id: 'calling', input: { base: counter.url } }),
     post('/tasks/execute', { task_id: 'outer', input: {}, metadata: { retry_reason: 'because' } }),
   ]);
+  const { body: done } = await post('/tasks/execute', { task_id: 'good', input: { n: 4 } });
+  await post(`/executions/${String(done['execution_id'])}/replay`, {});
   const endless = await post('/executions', { task_id: 'endless', input: {}, priority: 5 });
   await post(`/executions/${String(endless.body['execution_id'])}/cancel`, { reason: 'enough' });
   await post('/executions', { task_id: 'good', input: {}, delay_ms: 3_600_000 });

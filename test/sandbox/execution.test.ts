@@ -217,7 +217,7 @@ describe('steps', () => {
       ['task', { task: 'other', input: { a: 1 } }],
       ['file', { path: 'a.txt', encoding: 'base64' }],
       ['hmac', { secret: 'KEY', data: 'data', algorithm: 'sha256', encoding: 'hex' }],
-      ['ask', { question: 'sure?', options: {} }],
+      ['ask', { question: 'sure?', schema: true }],
       ['mcp', { server: 's', tool: 't', arguments: { q: 1 } }],
       ['llm', { request: { p: 1 } }],
     ]);
