@@ -42,6 +42,9 @@ export class TaskDebugger {
   /** Behind the last character, where the engine can stop too, though no code stands there. */
   #end: EnginePlace = { line: 0, column: 0 };
   #instrumentation = '';
+  /** Where the engine stands before the first statement, while it does, and what was laid there meanwhile. */
+  #entry: EnginePlace | null = null;
+  readonly #atEntry: string[] = [];
   #kept: string | null = null;
 
   constructor(session: DebuggedSession, file: string) {
@@ -98,11 +101,31 @@ export class TaskDebugger {
     return found.filter((place) => isAfter(this.#end, place));
   }
 
-  /** @returns the engine's id of the breakpoint. Fails where one lies already. */
-  async breakAt(place: EnginePlace): Promise<string> {
+  /** @returns those of {@link places} that run before main is called, because no function holds them. */
+  async placesOutsideFunctions(): Promise<readonly EnginePlace[]> {
+    const start = this.#location({ line: 0, column: 0 });
+    const asked = { start, restrictToFunction: true };
+    const told = await this.#session.inspector.send('Debugger.getPossibleBreakpoints', asked);
+    const found = listOf(told['locations']).map((location) => placeOf(objectOf(location)));
+    // Only the file itself ends where it ends. Where it begins with a function, the engine told of that one: no other statement is there.
+    const isFile = found.some((place) => place.line === this.#end.line && place.column === this.#end.column);
+    return isFile ? found : [];
+  }
+
+  /**
+   * @param condition tried by the engine, side effects and all
+   * @returns the engine's id of the breakpoint. Fails where one lies already.
+   */
+  async breakAt(place: EnginePlace, condition: string | null = null): Promise<string> {
     const location = this.#location(place);
-    const set = await this.#session.inspector.send('Debugger.setBreakpoint', { location });
-    return textOf(set['breakpointId']);
+    const asked = condition === null ? { location } : { location, condition };
+    const id = textOf((await this.#session.inspector.send('Debugger.setBreakpoint', asked))['breakpointId']);
+    if (this.#entry !== null && !isAfter(place, this.#entry) && !isAfter(this.#entry, place)) this.#atEntry.push(id);
+    return id;
+  }
+
+  async removeBreakpoint(breakpointId: string): Promise<void> {
+    await this.#session.inspector.send('Debugger.removeBreakpoint', { breakpointId });
   }
 
   async pauseOnExceptions(): Promise<void> {
@@ -149,16 +172,20 @@ export class TaskDebugger {
 
   async #paused(stop: EngineStop, handler: StopHandler): Promise<void> {
     if (stop.reasons.includes('instrumentation')) {
-      if (stop.scriptId === this.#scriptId && this.#scriptId !== null) await this.#entered(handler);
+      if (stop.scriptId === this.#scriptId && this.#scriptId !== null) await this.#entered(stop, handler);
     } else {
       await handler.onStop(stop);
     }
     await this.#session.inspector.send('Debugger.resume');
   }
 
-  async #entered(handler: StopHandler): Promise<void> {
-    await this.#session.inspector.send('Debugger.removeBreakpoint', { breakpointId: this.#instrumentation });
+  /** The engine stands at the first statement already, and would pass over breakpoints that are laid there now. */
+  async #entered(stop: EngineStop, handler: StopHandler): Promise<void> {
+    await this.removeBreakpoint(this.#instrumentation);
+    this.#entry = stop.frames[0] ?? null;
     await handler.onEntry();
+    this.#entry = null;
+    if (this.#atEntry.length > 0) await handler.onStop({ ...stop, reasons: ['other'], hitBreakpoints: this.#atEntry });
   }
 
   #script(params: JsonObject): void {

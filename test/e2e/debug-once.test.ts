@@ -256,6 +256,32 @@ describe('breakpoints', () => {
     expect(variables(told.hits[1])).toMatchObject({ inside: 7 });
   });
 
+  test('stop at the first statement of the file, and in the last round of a loop by a condition that the engine tries', async () => {
+    const code = `const first = 1; const limit = { last: 4999 };
+function main() {
+  let sum = 0;
+  for (let i = 0; i < 5000; i++) {
+    sum += i;
+  }
+  return sum + first;
+}`;
+    const told = await debug(await ran(code), {
+      breakpoints: [1, { line: 5, condition: 'i === limit.last' }, { line: 7, condition: 'limit.last.far.away' }],
+      exceptions: 'all',
+    });
+    expect(lines(told)).toEqual([1, 5]);
+    expect(variables(told.hits[1])).toMatchObject({ i: 4999 });
+    expect(told.breakpoints[2]?.condition_error).toMatch(/^TypeError/);
+  });
+
+  test.each([
+    ['(input) => {\n  return 1;\n}', [2]],
+    ['const main = () => [1, 2].map((x) => x + 1);', [1]],
+    ['const one = 1;\nmodule.exports = () => one;', [2]],
+  ])('stop inside main only, in step mode: %s', async (code, expected) => {
+    expect(lines(await debug(await ran(code), { step_mode: true }))).toEqual(expected);
+  });
+
   test('a debugger statement is one too', async () => {
     expect(lines(await debug(await ran('function main() {\n  debugger;\n}'), {}))).toEqual([2]);
   });
