@@ -4,6 +4,7 @@ import { type App, type AppSettings, openApp } from '../app.ts';
 import { addDebugSocket } from '../interfaces/debug-socket.ts';
 import { addHealth } from '../interfaces/health.ts';
 import { createHttp } from '../interfaces/http.ts';
+import { localOnly } from '../interfaces/identity.ts';
 import { addRest, methodsBelow } from '../interfaces/rest.ts';
 import type { ExitCode } from './exit.ts';
 
@@ -33,6 +34,7 @@ export async function startServer(settings: AppSettings, serve: ServeSettings): 
       ...serve,
       logger: settings.logger,
       newId: () => runtime.newId(),
+      authenticate: localOnly,
       methodsAt: methodsBelow(serve.restPrefix),
       onRefusal: (refusal) => app.refuse(refusal),
     });

@@ -5,7 +5,7 @@ import type { WebSocket } from 'ws';
 import { z } from 'zod';
 import { authorize, type Principal } from '../domain/access.ts';
 import { asRatchetError, RatchetError } from '../domain/errors.ts';
-import { principalOf } from './http.ts';
+import { principalOf } from './identity.ts';
 import type { Core } from './operation.ts';
 
 const MAX_MESSAGE_BYTES = 1024 * 1024;

@@ -1,6 +1,9 @@
 /** Health for load balancers and people: quick and open at `/health`, with every part below the prefix. */
 import type { FastifyInstance } from 'fastify';
 
+/** Load balancers have no keys. */
+const OPEN = { config: { isPublic: true } };
+
 export interface HealthOptions {
   readonly prefix: string;
   readonly version: string;
@@ -15,11 +18,11 @@ export function addHealth(
   const startedAt = process.uptime();
   const base = () => ({ version, uptime_seconds: Math.round(process.uptime() - startedAt), node: process.version });
   const look = async (): Promise<{ readonly status: string } & object> => read().catch(() => ({ status: 'unhealthy' }));
-  http.get('/health', async (_request, reply) => {
+  http.get('/health', OPEN, async (_request, reply) => {
     const { status } = await look();
     return reply.code(status === 'unhealthy' ? 503 : 200).send({ status, ...base() });
   });
-  http.get(`${prefix}/health`, async (_request, reply) => {
+  http.get(`${prefix}/health`, OPEN, async (_request, reply) => {
     const health = await look();
     return reply.code(health.status === 'unhealthy' ? 503 : 200).send({ ...base(), ...health });
   });

@@ -6,9 +6,9 @@ import fastify, {
   type FastifyRequest,
   LogController,
 } from 'fastify';
-import { LOCAL_ADMIN, type Principal } from '../domain/access.ts';
 import { type ErrorCode, RatchetError } from '../domain/errors.ts';
 import { problemOf, retryAfterOf } from './errors.ts';
+import type { Authenticate } from './identity.ts';
 import { readJson } from './json-body.ts';
 
 export interface HttpOptions {
@@ -17,6 +17,8 @@ export interface HttpOptions {
   readonly requestTimeoutMs: number;
   readonly keepAliveMs: number;
   readonly newId: () => string;
+  /** Finds out who calls; routes with `config: { isPublic: true }` are open to all. */
+  readonly authenticate: Authenticate;
   /** Methods that a path answers to; none when there is nothing. */
   readonly methodsAt: (path: string) => readonly string[];
   /** Told about each request that was refused. */
@@ -58,6 +60,11 @@ export function createHttp(options: HttpOptions): FastifyInstance {
     },
   });
   acceptJson(http);
+  http.decorateRequest('principal', null);
+  http.addHook('onRequest', async (request) => {
+    if (request.is404 || request.routeOptions.config.isPublic === true) return;
+    request.principal = await options.authenticate(request);
+  });
   http.addHook('onSend', async (request, reply) => {
     reply.header('x-correlation-id', request.id).header('x-content-type-options', 'nosniff');
   });
@@ -105,21 +112,4 @@ function ours(error: unknown): unknown {
 
 function correlationId(header: string | string[] | undefined): string | null {
   return typeof header === 'string' && /^[\w.:-]{1,128}$/.test(header) ? header : null;
-}
-
-const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|::1|::ffff:127(?:\.\d{1,3}){3})$/;
-const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i;
-const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'] as const;
-
-/**
- * Who calls. A request from this machine, for this machine, that no proxy handed on, acts as local admin; the check of the
- * Host header keeps web pages from borrowing that right through a name of their own (DNS rebinding).
- * Fails with `unauthenticated` for all others.
- */
-export function principalOf(request: FastifyRequest): Principal {
-  const isLocal = LOOPBACK.test(request.socket.remoteAddress ?? '') && LOOPBACK_HOST.test(request.headers.host ?? '');
-  const isForwarded = FORWARDED.some((name) => request.headers[name] !== undefined);
-  const isForeignPage = request.headers['sec-fetch-site'] === 'cross-site';
-  if (isLocal && !isForwarded && !isForeignPage) return LOCAL_ADMIN;
-  throw new RatchetError('unauthenticated', 'only requests from this machine are accepted without a key');
 }

@@ -7,7 +7,7 @@ import { Document } from '../domain/document.ts';
 import { RatchetError } from '../domain/errors.ts';
 import { type Position, START } from '../domain/event.ts';
 import { drained } from './drained.ts';
-import { principalOf } from './http.ts';
+import { principalOf } from './identity.ts';
 import { type Caller, type Core, type Operation, parse } from './operation.ts';
 import { OPERATIONS } from './operations.ts';
 import { ROUTES, type Route } from './surfaces.ts';

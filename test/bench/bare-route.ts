@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import { systemRuntime } from '../../infra/runtime.ts';
 import { createHttp } from '../../src/interfaces/http.ts';
+import { localOnly } from '../../src/interfaces/identity.ts';
 
 const body: unknown = JSON.parse(process.argv[2] ?? '{}');
 const runtime = systemRuntime();
@@ -11,6 +12,7 @@ const http = createHttp({
   maxRequestBytes: 1_000_000,
   requestTimeoutMs: 0,
   keepAliveMs: 60_000,
+  authenticate: localOnly,
   newId: () => runtime.newId(),
   methodsAt: () => [],
   onRefusal: () => undefined,

@@ -1,6 +1,7 @@
 /** A test app behind its real HTTP interface, in this process. */
 import { pino } from 'pino';
 import { createHttp } from '../../src/interfaces/http.ts';
+import { localOnly } from '../../src/interfaces/identity.ts';
 import { addRest, methodsBelow } from '../../src/interfaces/rest.ts';
 import type { TestApp } from './app.ts';
 
@@ -19,6 +20,7 @@ export async function serveTestApp({ app }: TestApp): Promise<Served> {
     maxRequestBytes: 1_000_000,
     requestTimeoutMs: 30_000,
     keepAliveMs: 5_000,
+    authenticate: localOnly,
     newId: () => app.core.execute.runtime.newId(),
     methodsAt: methodsBelow(PREFIX),
     onRefusal: () => undefined,
