@@ -89,7 +89,11 @@ class DebugPool implements DebugSandbox {
       return;
     }
     const waiting = Promise.withResolvers<void>();
-    const abort = (): void => waiting.reject(signal?.reason);
+    const abort = (): void => {
+      // At once, so that no place is handed to somebody who has left.
+      this.#waiting.delete(waiting);
+      waiting.reject(signal?.reason);
+    };
     signal?.addEventListener('abort', abort, { once: true });
     this.#waiting.add(waiting);
     try {

@@ -6,7 +6,7 @@ import type { Json, JsonObject } from './event.ts';
 export interface Breakpoint {
   /** From 1, in the code as its author wrote it. */
   readonly line: number | null;
-  /** Stops only where this expression is true. */
+  /** Stops only where this expression is true. It should change nothing: what calls or assigns is not carried out. */
   readonly condition: string | null;
   /** Stops only from the n-th time on; 1 when left out. */
   readonly hitCount: number;
@@ -59,6 +59,7 @@ export interface SeenFrame {
 /** One stop. */
 export interface Hit {
   readonly reason: 'breakpoint' | 'step' | 'exception' | 'line';
+  /** 0 where a step is asked for while none of the task's own code runs, as from a timer that is `sleep` itself. */
   readonly line: number;
   readonly column: number;
   /** Text of the line. */

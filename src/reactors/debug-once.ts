@@ -112,6 +112,7 @@ class DebuggedOnce {
       signal,
       onOutcome: (path, outcome, isBlocking) => {
         if (!outcome.ok && !isBlocking) this.#rejected(path, outcome.error);
+        this.#asked.delete(path);
         this.#stepsDone += 1;
       },
     });
@@ -140,7 +141,8 @@ class DebuggedOnce {
     if (place === PAUSE_AT_MAIN) return this.#breakpoints.bindAllLines(this.#places);
     const [frame] = this.#debugger.own(stop);
     if (place !== null) {
-      if (this.#failing.has(place) && this.#hasRoom()) await this.#ask(stop, place);
+      const isKept = this.#failing.has(place) && this.#hasRoom() && this.#asked.size < this.#request.maxHits;
+      if (isKept) await this.#ask(stop, place);
       if (await this.#breakpoints.stopsAtStep(place, frame)) await this.#hit(stop, 'step', place);
     } else if (frame !== undefined) {
       const reason = await this.#reasonOf(stop);
@@ -174,7 +176,6 @@ class DebuggedOnce {
     if (!this.#failing.has(path)) return;
     this.#stops += 1;
     const asked = this.#asked.get(path);
-    this.#asked.delete(path);
     if (asked === undefined || !this.#hasRoom()) return;
     const { name, message } = error;
     const exception = {

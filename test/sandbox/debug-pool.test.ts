@@ -96,8 +96,8 @@ describe('the pool', () => {
     const impatient = pool.open(LIMITS, abort.signal);
     const patient = pool.open(LIMITS);
     abort.abort(new Error('no longer'));
-    await expect(impatient).rejects.toThrow('no longer');
     session.release();
+    await expect(impatient).rejects.toThrow('no longer');
     const next = await patient;
     expect((await next.start(taskStart(asSandbox(pool), 'function main() { return 1 }'), () => {})).status).toEqual({
       kind: 'returned',
