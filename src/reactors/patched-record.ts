@@ -52,7 +52,7 @@ function callsWithoutOutcome({ blobs }: RecordDeps, { state, start }: RecordedRu
  */
 async function leftCalls(deps: RecordDeps, run: RecordedRun): Promise<readonly RecordedCall[]> {
   const { ending } = run;
-  if (ending === null) return [];
+  if (ending === null || !run.isRecordedCode) return [];
   const calls: StepCall[] = [];
   const limits = { limits: run.limits, timeoutMs: run.state.request.options.timeoutMs, what: 'the replay' };
   try {

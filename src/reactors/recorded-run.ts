@@ -45,6 +45,8 @@ export interface RecordedRun {
   readonly ending: Ending | null;
   readonly version: TaskVersion;
   readonly taskStart: TaskStart;
+  /** False where other code stands in for the recorded one, which is gone. */
+  readonly isRecordedCode: boolean;
   /** Journal with its payloads read, and the same entries as stored. */
   readonly journal: readonly JournalEntry[];
   readonly steps: readonly StepEnd[];
@@ -53,12 +55,14 @@ export interface RecordedRun {
 
 /**
  * @param attempt the last one that has ended when null
+ * @param standIn code to take where the recorded one is gone
  * Fails with `execution_not_found`, `execution_running`, `not_replayable` (details say why), `code_gone` or `journal_too_new`.
  */
 export async function recordedRun(
   deps: RecordedRunDeps,
   executionId: string,
   attempt: number | null,
+  standIn: string | null = null,
 ): Promise<RecordedRun> {
   const events = decoded(await deps.store.readStream(streamName('execution', executionId)));
   const state = events.reduce(execution.evolve, execution.initial);
@@ -74,14 +78,29 @@ export async function recordedRun(
     ?.versions.find((candidate) => candidate.version === state.request.task.version);
   if (version === undefined) throw codeGone(state);
   const steps = journalOf(state, start.attempt);
-  const [taskStart, journal] = await Promise.all([
-    taskStartOf(deps, { request: state.request, version, start, state }).catch((error: unknown) => {
-      throw isRatchetError(error, 'blob_not_found') ? codeGone(state, error) : error;
-    }),
-    resolveJournal(deps.blobs, steps),
-  ]);
+  const journal = await resolveJournal(deps.blobs, steps);
+  const asked = { request: state.request, start, state };
+  let isRecordedCode = true;
+  const taskStart = await taskStartOf(deps, { ...asked, version }).catch((error: unknown) => {
+    if (!isRatchetError(error, 'blob_not_found')) throw error;
+    if (standIn === null) throw codeGone(state, error);
+    isRecordedCode = false;
+    return taskStartOf(deps, { ...asked, version: { ...version, code: { value: standIn } } });
+  });
   const limits = { ...deps.limits, memoryMb: state.request.options.memoryMb };
-  return { executionId, state, start, ended, ending: endingOf(ended), version, taskStart, journal, steps, limits };
+  return {
+    executionId,
+    state,
+    start,
+    ended,
+    ending: endingOf(ended),
+    version,
+    taskStart,
+    isRecordedCode,
+    journal,
+    steps,
+    limits,
+  };
 }
 
 function decoded(events: readonly StoredEvent[]): readonly ExecutionEvent[] {

@@ -60,7 +60,7 @@ function faithful(deps: ReplaysDeps, run: RecordedRun, by: Principal): Promise<R
 }
 
 async function patched(deps: ReplaysDeps, request: PatchedRequest, by: Principal): Promise<PatchedResult> {
-  const run = await recordedRun(deps, request.executionId, request.attempt);
+  const run = await recordedRun(deps, request.executionId, request.attempt, request.code);
   return recordPatched(deps, await preparePatch(deps, run, request), by);
 }
 
