@@ -6,6 +6,7 @@ import type { Runtime } from '../ports/runtime.ts';
 import { allowed, type ProtocolView } from './debug-protocol.ts';
 import { type DebuggedEnd, runDebugged } from './debugged-replay.ts';
 import { listOf, objectOf, textOf } from './inspected.ts';
+import { engineCondition, isPlainCondition } from './plain-condition.ts';
 import type { RecordedRun } from './recorded-run.ts';
 
 /** Where a run shall stop. */
@@ -29,6 +30,8 @@ export interface DebugRunEvents {
 
 /** A command that does not come back means that the process hangs: nothing that a task does can hold the engine for so long. */
 const COMMAND_MS = 10_000;
+/** Milliseconds that a condition may take. */
+const CONDITION_MS = 500;
 /** How often in a row a step that left the task's file is led on before the task just runs. */
 const MAX_LED_ON = 500;
 const STEPS: ReadonlySet<string> = new Set(['Debugger.stepOver', 'Debugger.stepInto', 'Debugger.stepOut']);
@@ -47,6 +50,8 @@ export class DebugRun {
   readonly #done: string[] = [];
   /** How often breakpoints are still passed before the task stops at them. */
   readonly #passes = new Map<string, number>();
+  /** Conditions that are not left to the engine, by breakpoint. */
+  readonly #conditions = new Map<string, string>();
   /** Installed when the first stop is reached. */
   #later: DebugSetup | null = null;
   /** Before the first line of the main function; removed when it is reached. */
@@ -94,6 +99,7 @@ export class DebugRun {
     this.#ledOn = 0;
     // The engine's own word may come after its answer.
     if (STEPS.has(method) || method === 'Debugger.resume') this.#goesOn();
+    if ('condition' in checked) return this.#lay(method, checked);
     const result = await this.#send(method, checked);
     return method === 'Runtime.getProperties' ? withoutScopes(result) : result;
   }
@@ -122,10 +128,42 @@ export class DebugRun {
   async #install({ commands, steps }: DebugSetup): Promise<void> {
     this.#later = null;
     for (const { method, params, hitCount } of commands) {
-      const { breakpointId } = await this.#send(method, allowed(method, params, this.#view()));
+      const { breakpointId } = await this.#lay(method, allowed(method, params, this.#view()));
       if (typeof breakpointId === 'string' && hitCount > 1) this.#passes.set(breakpointId, hitCount - 1);
     }
     this.#session.pauseAtSteps(steps);
+  }
+
+  /** The engine tries only conditions that can change nothing; the others are tried here, watched for side effects. */
+  async #lay(method: string, params: JsonObject): Promise<JsonObject> {
+    const { condition, ...rest } = params;
+    if (typeof condition !== 'string' || condition === '') return this.#send(method, rest);
+    if (isPlainCondition(condition)) return this.#send(method, { ...rest, condition: engineCondition(condition) });
+    const result = await this.#send(method, rest);
+    this.#conditions.set(textOf(result['breakpointId']), condition);
+    return result;
+  }
+
+  /** @returns breakpoints whose condition is true, and why one could not be tried. */
+  async #holding(
+    hit: readonly string[],
+    frame: JsonObject,
+  ): Promise<{ held: readonly string[]; error: string | null }> {
+    const held: string[] = [];
+    let error: string | null = null;
+    for (const id of hit) {
+      const expression = this.#conditions.get(id);
+      if (expression === undefined) held.push(id);
+      else {
+        const callFrameId = textOf(frame['callFrameId']);
+        const tried = { callFrameId, expression: `!!(${expression})`, throwOnSideEffect: true, timeout: CONDITION_MS };
+        const told = await this.#send('Debugger.evaluateOnCallFrame', tried);
+        const thrown = objectOf(objectOf(told['exceptionDetails'])['exception']);
+        if (told['exceptionDetails'] !== undefined) error = textOf(thrown['description']).split('\n')[0] ?? 'it throws';
+        if (told['exceptionDetails'] !== undefined || objectOf(told['result'])['value'] === true) held.push(id);
+      }
+    }
+    return { held, error };
   }
 
   async #send(method: string, params: JsonObject = {}): Promise<JsonObject> {
@@ -203,7 +241,8 @@ export class DebugRun {
     if (isPlace && own.length === 0) return this.#goToMain(frames);
     const isStepping = hit.length === 0 && (params['reason'] === 'step' || params['reason'] === 'other');
     if (own.length === 0 || (!isPlace && isStepping && frames[0] !== own[0])) return this.#leadOn(isStepping);
-    if (this.#isPassed(hit)) return this.#leadOn(false);
+    const { held, error } = await this.#holding(hit, own[0] ?? {});
+    if ((hit.length > 0 && held.length === 0) || this.#isPassed(held)) return this.#leadOn(false);
     const atMain = this.#atMain;
     if (atMain !== null && hit.includes(atMain)) {
       this.#atMain = null;
@@ -217,6 +256,7 @@ export class DebugRun {
       reason: isPlace ? 'step' : (params['reason'] ?? 'other'),
       hitBreakpoints: hit.filter((id) => id !== atMain),
       callFrames: own.map(withoutGlobals),
+      ...(error === null ? {} : { data: { conditionError: error } }),
     });
   }
 

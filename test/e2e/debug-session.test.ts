@@ -130,6 +130,15 @@ describe('a debug session', () => {
     await stepped.close();
   });
 
+  it('tries conditions without side effects, and stops where one can not be tried', async () => {
+    await using changing = await opened([at(5, { condition: 'totals.sum = 99' })]);
+    const view = await changing.view();
+    expect(JSON.stringify(view.paused?.['data'])).toContain('side-effect');
+    expect(await valueOf(changing, view, 'totals.sum')).toBe(0);
+    await using calling = await opened([at(5, { condition: '[2, 3].includes(n)' })]);
+    expect(await valueOf(calling, await calling.view(), 'n')).toBe(2);
+  });
+
   it('steps back to the step before, with the values of then', async () => {
     await using session = await opened([at(8)]);
     let view = await session.view();
