@@ -5,6 +5,10 @@ export interface Feature {
   readonly code: string;
   /** May use the address of the loopback API as `input.api`. */
   readonly more?: object;
+  /** What is answered to its question. */
+  readonly answer?: string;
+  /** Recorded is the fork from this step. */
+  readonly forkFrom?: string;
 }
 
 const promise = (body: string): string => `async function main(input) {\n${body}\n}`;
@@ -28,4 +32,6 @@ export const FEATURES: readonly Feature[] = [
   { name: 'caught-network-error', code: promise('try { await fetch("http://127.0.0.1:1/"); } catch (error) { return error.name; }') },
   { name: 'url-and-text', code: blocking('const url = new URL("/a?b=1", "https://example.com"); return [url.href, [...new TextEncoder().encode("é")], atob(btoa("x"))];') },
   { name: 'large-values', code: blocking('return "x".repeat(input.size);'), more: { size: 200_000 } },
+  { name: 'question', code: blocking('const said = ask("go on?", { type: "string" }); return [said, Date.now(), Math.random()];'), answer: 'yes' },
+  { name: 'fork', code: blocking('const a = fetch(`${input.api}/json`).body; const r = Math.random(); const b = fetch(`${input.api}/echo`, { method: "POST", body: String(r) }).body.body; return [a.message, r === Number(b)];'), forkFrom: '2' },
 ];
