@@ -18,7 +18,7 @@ export const IDS: readonly string[] = Object.entries(LETTERS).flatMap(([letter, 
 export const PROVEN: readonly string[] = [
   'A5 A7 A9 A11 A12 A26 A27 A28 A29 A33 A34 A35 A36 A40 A45 A50 A51',
   'B6 B7 B8 B9 B11 B20 B41 B46 B47 B50',
-  'C4 C5 C16 C18 C19 C22',
+  'C4 C5 C8 C16 C18 C19 C22',
   'E5 E11 E19',
 ].flatMap((ids) => ids.split(' '));
 
@@ -72,7 +72,10 @@ export const REQUIREMENTS: Readonly<Record<string, readonly Proof[]>> = {
   ),
   B20: [
     ...by('config/load.test.ts', 'worker_threads sets the number of workers where that is unset'),
-    ...by('e2e/crash.test.ts', 'again and again has its execution fail with sandbox_crashed, and the next one runs in a new process'),
+    ...by(
+      'e2e/crash.test.ts',
+      'again and again has its execution fail with sandbox_crashed, and the next one runs in a new process',
+    ),
   ],
   B41: by(
     'sandbox/pool.test.ts',
@@ -84,6 +87,13 @@ export const REQUIREMENTS: Readonly<Record<string, readonly Proof[]>> = {
   B50: by('e2e/samples.test.ts', 'all samples are published from their folder'),
   C4: by('e2e/sources.test.ts', 'records session and client of an agent, and logs debug lines only when traced'),
   C5: by('e2e/telemetry.test.ts', 'progress is seen while the task runs, and stays at its last value'),
+  C8: [
+    ...by(
+      'e2e/trace.test.ts',
+      'tells which spans fixed the end, from the start to the end',
+      'tells repeated calls, and what follows, with the spans that prove it',
+    ),
+  ],
   C16: by(
     'e2e/rest.test.ts',
     'that take longer than the caller waits answer 202 with running and where to look, and complete later',
