@@ -84,7 +84,7 @@ const replayInput = z.strictObject({
   mode: z.enum(['faithful', 'patched']).optional().describe('Patched when anything stands in for what was recorded.'),
   ...patch,
   input: json.optional().describe('Replaces the recorded input.'),
-  save_test: text(128).optional().describe('Name of a test to make of this case.'),
+  save_test: text(128).optional().describe('Name of a test to make of this case; needs manage_tasks.'),
 });
 type ReplayInput = z.infer<typeof replayInput>;
 
@@ -132,6 +132,8 @@ async function replay(core: Core, input: ReplayInput, caller: Caller): Promise<u
     return core.replays.faithful(executionId, attempt, caller.principal);
   }
   authorizeLive(input.allow_live, caller, 'replay_execution');
+  // The test holds the seed of the task's randomness, which readers of events do not see.
+  if (saveTest !== undefined) authorize(caller.principal, 'manage_tasks', 'replay_execution');
   const request = { ...patchOf(input), executionId, attempt, input: input.input, saveTest: saveTest ?? null };
   return toldPatched(await core.replays.patched(request, caller.principal));
 }
