@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ExecutionBounds } from '../commands/execute-task.ts';
+import { openAuditFile } from '../infra/audit-file.ts';
 import { openCodeSyntax } from '../infra/code-syntax.ts';
 import { openEventStore } from '../infra/event-store/open.ts';
 import { openFiles } from '../infra/files.ts';
@@ -33,6 +34,7 @@ import { debuggingOf } from './reactors/debugging.ts';
 import { diagnosisOf } from './reactors/diagnosing.ts';
 import { followCancels } from './reactors/follow-cancels.ts';
 import { FollowedTasks } from './reactors/follow-tasks.ts';
+import { mirrorAudit } from './reactors/mirror-audit.ts';
 import { profilingOf } from './reactors/profiling.ts';
 import { replaysOf } from './reactors/replays.ts';
 import { ExecutionRunner } from './reactors/run-executions.ts';
@@ -68,6 +70,8 @@ export interface AppSettings {
   readonly sources: readonly SourceSettings[];
   /** False for commands that only read or record, and leave running to a server. */
   readonly runs: boolean;
+  /** Mirrors the audit trail; null: no file. */
+  readonly auditFile: string | null;
   readonly logger: FastifyBaseLogger;
 }
 
@@ -207,6 +211,7 @@ async function startReactors(settings: AppSettings, parts: Parts, closers: Close
   const tell = (error: unknown): void => onTrouble(error);
   void directory.follow(tell, signal);
   void completions.follow(head, tell, signal);
+  if (settings.auditFile !== null) void mirrorAudit(store, openAuditFile(settings.auditFile), tell, signal);
   if (settings.runs) void followCancels(store, head, (id, reason) => runner.cancel(id, reason), tell, signal);
 
   const statuses: SourceStatus[] = [];

@@ -9,7 +9,7 @@ import { type Output, table } from './output.ts';
 
 /** Opens the app for a command that runs no executions, and closes it after. */
 export async function withApp(settings: AppSettings, work: (app: App) => Promise<ExitCode>): Promise<ExitCode> {
-  const app = await openApp({ ...settings, runs: false, sources: [], warmWorkers: 1 });
+  const app = await openApp({ ...settings, runs: false, sources: [], auditFile: null, warmWorkers: 1 });
   try {
     return await work(app);
   } finally {

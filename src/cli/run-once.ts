@@ -51,7 +51,7 @@ export async function runOnce(settings: AppSettings, options: RunOnceOptions, ou
   const input = inputOf(options);
   if (options.profile !== undefined) profileFormatOf(options.profile);
   const { tasks, main } = await tasksFrom(options.fromFs);
-  const app = await openApp({ ...settings, eventStoreUrl: 'memory:', sources: [], warmWorkers: 1 });
+  const app = await openApp({ ...settings, eventStoreUrl: 'memory:', sources: [], auditFile: null, warmWorkers: 1 });
   try {
     for (const definition of tasks) {
       await publishDefinition(

@@ -40,6 +40,7 @@ export function appSettings(config: Config, logger: FastifyBaseLogger, cpus: num
     sources: config.registry.sources.map(({ name, path, watchForChanges, autoReload }) => {
       return { name, root: path, watch: watchForChanges && autoReload };
     }),
+    auditFile: config.mcp.security.auditLogEnabled ? config.mcp.auditLogFile : null,
     runs: true,
     logger,
   };

@@ -21,6 +21,7 @@ export const TEST_SETTINGS: AppSettings = {
   fileRoots: [],
   secrets: {},
   sources: [],
+  auditFile: null,
   runs: true,
   logger: pino({ level: process.env['TEST_LOG'] ?? 'silent' }, pino.destination(2)),
 };

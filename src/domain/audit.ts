@@ -1,0 +1,88 @@
+/** The audit trail: which facts belong to it, and what is told of each; the same for the read model and for the file that mirrors it. */
+import { categoryOf, idOf, type StoredEvent } from './event.ts';
+import type { KnownEvent } from './history.ts';
+
+/** Facts that somebody decided, and refusals. */
+export const AUDITED_TYPES = [
+  'TaskCreated',
+  'TaskVersionPublished',
+  'TaskEnabled',
+  'TaskDisabled',
+  'TaskDeleted',
+  'TaskRestored',
+  'ExecutionRequested',
+  'ExecutionCompleted',
+  'ExecutionFailed',
+  'ExecutionCancelRequested',
+  'ExecutionCancelled',
+  'QuestionAnswered',
+  'ReplayStarted',
+  'WorkerSessionStarted',
+  'WorkerSessionEnded',
+  'AccessRefused',
+] as const satisfies readonly KnownEvent['type'][];
+
+/** One line of the trail. */
+export interface AuditEntry {
+  readonly position: string;
+  readonly occurred_at: string;
+  readonly principal: string;
+  readonly action: string;
+  readonly subject: string;
+  readonly subject_id: string;
+  readonly command_id: string;
+  readonly correlation_id: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** @returns what is told of a fact of the trail. */
+export function auditEntryOf(event: KnownEvent, stored: StoredEvent): AuditEntry {
+  return {
+    position: stored.position,
+    occurred_at: stored.occurredAt,
+    principal: stored.principal,
+    action: event.type,
+    subject: categoryOf(stored.stream),
+    subject_id: idOf(stored.stream),
+    command_id: stored.commandId,
+    correlation_id: stored.correlationId,
+    details: detailsOf(event),
+  };
+}
+
+/** Small and free of payloads, so that reading the trail needs no other permission. */
+function detailsOf(event: KnownEvent): Readonly<Record<string, unknown>> {
+  switch (event.type) {
+    case 'TaskCreated':
+      return { name: event.data.name };
+    case 'TaskVersionPublished':
+      return { version: event.data.version, contentHash: event.data.contentHash, source: event.data.source };
+    case 'TaskDisabled':
+    case 'TaskDeleted':
+    case 'ExecutionCancelRequested':
+      return { reason: event.data.reason };
+    case 'ExecutionRequested': {
+      const { task, source } = event.data;
+      return {
+        task: task.name,
+        version: task.version,
+        source: source.kind,
+        sessionId: source.sessionId,
+        clientInfo: source.clientInfo,
+      };
+    }
+    case 'ExecutionFailed':
+      return { code: event.data.code, error: event.data.error.name };
+    case 'QuestionAnswered':
+      return { step: event.data.path };
+    case 'ReplayStarted': {
+      const { mode, executionId, attempt, code, input, stubs, allowLive } = event.data;
+      const patched = { code: code !== null, input: input !== null, stubs, allowLive };
+      return { mode, execution: executionId, attempt, ...(mode === 'patched' ? patched : {}) };
+    }
+    case 'AccessRefused':
+      return { operation: event.data.operation, reason: event.data.reason, count: event.data.count };
+    default:
+      return {};
+  }
+}
