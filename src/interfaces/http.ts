@@ -10,6 +10,8 @@ import { type ErrorCode, RatchetError } from '../domain/errors.ts';
 import { problemOf, retryAfterOf } from './errors.ts';
 import type { Authenticate } from './identity.ts';
 import { readJson } from './json-body.ts';
+import type { RequestLimiter } from './limits.ts';
+import { addRequestLog } from './request-log.ts';
 
 export interface HttpOptions {
   readonly logger: FastifyBaseLogger;
@@ -17,6 +19,8 @@ export interface HttpOptions {
   readonly requestTimeoutMs: number;
   readonly keepAliveMs: number;
   readonly newId: () => string;
+  /** Counts requests under the limits that are set. */
+  readonly limiter?: RequestLimiter | null;
   /** Finds out who calls; routes with `config: { isPublic: true }` are open to all. */
   readonly authenticate: Authenticate;
   /** Methods that a path answers to; none when there is nothing. */
@@ -31,6 +35,7 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set([
   'permission_denied',
   'dangerous_task',
   'queue_full',
+  'rate_limited',
 ]);
 
 /** Codes for what fastify itself refuses. */
@@ -61,6 +66,7 @@ export function createHttp(options: HttpOptions): FastifyInstance {
   });
   acceptJson(http);
   http.decorateRequest('principal', null);
+  addRequestLog(http);
   http.addHook('onRequest', async (request) => {
     if (request.is404 || request.routeOptions.config.isPublic === true) return;
     request.principal = await options.authenticate(request);
@@ -84,6 +90,7 @@ export function createHttp(options: HttpOptions): FastifyInstance {
 function tellError(options: HttpOptions, error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const known = ours(error);
   const problem = problemOf(known, request.id);
+  request.problem = problem.code;
   if (problem.code === 'internal') request.log.error({ err: error }, 'unexpected error');
   if (REFUSALS.has(problem.code)) {
     const operation = `${request.method} ${request.routeOptions.url ?? '(no route)'}`;

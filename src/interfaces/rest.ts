@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { eventFilter, eventFilterInput, shownEvent } from '../../queries/event.ts';
+import { eventSight } from '../../queries/task-scope.ts';
 import { authorize } from '../domain/access.ts';
 import { Document } from '../domain/document.ts';
 import { RatchetError } from '../domain/errors.ts';
@@ -24,6 +25,7 @@ export function addRest(http: FastifyInstance, core: Core, prefix: string): void
       http.route({
         method: route.method,
         url,
+        config: { operation: route.operation },
         handler: (request, reply) =>
           route.operation === 'list_events' && wantsStream(request)
             ? streamEvents(core, request, reply)
@@ -134,6 +136,7 @@ async function streamEvents(core: Core, request: FastifyRequest, reply: FastifyR
   authorize(principalOf(request), 'read_traces', 'list_events');
   const { after: asked, ...filter } = parse(streamInput, record(request.query));
   const { store } = core.query;
+  const isSeen = eventSight(store, principalOf(request).tasks);
   const lastId = request.headers['last-event-id'];
   const after = typeof lastId === 'string' ? lastId : (asked ?? (await store.head()));
   // A position that is none is refused here, while there still is an answer to refuse with.
@@ -148,6 +151,7 @@ async function streamEvents(core: Core, request: FastifyRequest, reply: FastifyR
   try {
     for await (const page of store.subscribe(after, eventFilter(filter), gone.signal)) {
       for (const event of page.events) {
+        if (!(await isSeen(event))) continue;
         const text = `id: ${event.position}\nevent: ${event.type}\ndata: ${JSON.stringify(shownEvent(event))}\n\n`;
         if (!raw.write(text)) await drained(raw, gone.signal);
       }

@@ -1,0 +1,35 @@
+/** What an operator finds in the server's log, with the words that the documents search for. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { call, eventually, openHome, startServerProcess } from '../support/server.ts';
+
+const CANARY = 'canary-7f3a9d';
+
+it('each request is one JSON line with its operation, principal, duration and correlation id, and no payload', async () => {
+  using home = openHome();
+  await using server = await startServerProcess(home, {
+    more: 'logging:\n  level: info\n  sinks:\n    - type: file\n      path: server.log\n',
+  });
+  await call(server.url, 'POST', '/api/v1/tasks', { name: 'echo', code: 'function main(input) { return input; }' });
+  await call(server.url, 'POST', '/api/v1/tasks/execute', { task_id: 'echo', input: { said: CANARY } });
+  await call(server.url, 'POST', '/api/v1/tasks/execute', { task_id: 'nothing', input: {} });
+  await call(server.url, 'GET', '/api/v1/tasks/echo');
+  const lines = await eventually('three lines', () => {
+    const text = readFileSync(join(home.folder, 'server.log'), 'utf8').trimEnd();
+    const found = text.split('\n').map((line): Record<string, unknown> => JSON.parse(line));
+    return found.filter(({ operation }) => operation !== undefined).length >= 3 ? found : undefined;
+  });
+  const told = lines.filter(({ operation }) => operation === 'execute_task');
+  expect(told).toMatchObject([
+    { level: 'INFO', message: 'execute_task completed', method: 'POST', status: 200, principal: 'local:admin' },
+    { level: 'WARN', message: 'execute_task failed: task_not_found', status: 404, code: 'task_not_found' },
+  ]);
+  for (const line of told) {
+    expect(line['duration']).toMatch(/^\d+ms$/);
+    expect(line['timestamp']).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+    expect(line['correlationId']).toMatch(/^[\w-]{36}$/);
+  }
+  expect(lines.some(({ message }) => String(message).startsWith('GET '))).toBe(false);
+  expect(JSON.stringify(lines)).not.toContain(CANARY);
+});
