@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Command, CommanderError, Option } from 'commander';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
+import { generatedConfig } from '../config/generate.ts';
 import { formatConfig, showConfig } from '../config/show.ts';
 import { openLogging } from '../infra/logging.ts';
 import type { AppSettings } from './app.ts';
@@ -254,6 +255,10 @@ function addConfigCommands(root: Command): void {
         [`valid: ${files.join(', ') || 'defaults'}`, ...warnings].join('\n'),
       );
     });
+  config
+    .command('generate')
+    .description('print a file with every key, its meaning and its default')
+    .action(() => void process.stdout.write(generatedConfig()));
   config
     .command('show')
     .description('print each value with where it comes from')
