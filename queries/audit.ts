@@ -1,6 +1,9 @@
 /** Tells the audit trail: who did what to which, when, refusals included. */
+import type { Kysely } from 'kysely';
 import { z } from 'zod';
+import type { ReadModels } from '../projections/read-models.ts';
 import { cursor, decodeCursor, defineQuery, limit, pageOf, stored } from './query.ts';
+import { allowedTaskIds } from './task-scope.ts';
 
 export const getAuditTrail = defineQuery({
   name: 'get_audit_trail',
@@ -14,7 +17,8 @@ export const getAuditTrail = defineQuery({
     limit: limit(100),
     cursor,
   }),
-  read: async ({ db }, input) => {
+  read: async ({ db }, input, patterns) => {
+    const allowed = await allowedTaskIds(db, patterns);
     let query = db
       .selectFrom('audit')
       .selectAll()
@@ -23,6 +27,16 @@ export const getAuditTrail = defineQuery({
     for (const column of ['principal', 'action', 'subject_id'] as const) {
       const wanted = input[column];
       if (wanted !== undefined) query = query.where(column, '=', wanted);
+    }
+    if (allowed !== null) {
+      const { task, execution, replay } = aboutTasks(db, [...allowed]);
+      query = query.where((is) =>
+        is.or([
+          is.and([is('subject', '=', 'task'), is('subject_id', 'in', task)]),
+          is.and([is('subject', '=', 'execution'), is('subject_id', 'in', execution)]),
+          is.and([is('subject', '=', 'replay'), is('subject_id', 'in', replay)]),
+        ]),
+      );
     }
     if (input.since !== undefined) query = query.where('occurred_at', '>=', new Date(input.since).toISOString());
     if (input.cursor !== undefined)
@@ -34,3 +48,10 @@ export const getAuditTrail = defineQuery({
     };
   },
 });
+
+/** What a trail of some tasks is made of; entries about no task belong to none of them. */
+function aboutTasks(db: Kysely<ReadModels>, tasks: string[]) {
+  const executions = db.selectFrom('executions').select('execution_id').where('task_id', 'in', tasks);
+  const replays = db.selectFrom('replays').select('replay_id').where('task_id', 'in', tasks);
+  return { task: tasks, execution: executions, replay: replays };
+}

@@ -4,6 +4,7 @@ import { RatchetError } from '../src/domain/errors.ts';
 import { type Category, type Json, START, type StoredEvent, streamName } from '../src/domain/event.ts';
 import type { EventFilter } from '../src/ports/event-store.ts';
 import { cursor, decodeCursor, defineQuery, limit, pageOf } from './query.ts';
+import { eventSight } from './task-scope.ts';
 
 const CATEGORIES = [
   'task',
@@ -45,9 +46,15 @@ export const listEvents = defineQuery({
     after: z.string().max(64).default(START).describe('Position after which to read.'),
     limit: limit(100),
   }),
-  read: async ({ store }, input) => {
+  read: async ({ store }, input, patterns) => {
     const page = await store.readAll(input.after, eventFilter(input), input.limit);
-    return { events: page.events.map(shownEvent), position: page.position, at_head: page.atHead };
+    const isSeen = eventSight(store, patterns);
+    const seen = await Promise.all(page.events.map(isSeen));
+    return {
+      events: page.events.filter((_, index) => seen[index] === true).map(shownEvent),
+      position: page.position,
+      at_head: page.atHead,
+    };
   },
 });
 

@@ -6,6 +6,7 @@ import { RatchetError } from '../src/domain/errors.ts';
 import type { Json } from '../src/domain/event.ts';
 import { explain } from '../src/domain/explain.ts';
 import { cursor, decodeCursor, defineQuery, limit, pageOf, payload, type QueryDeps, stored } from './query.ts';
+import { allowedTaskIds } from './task-scope.ts';
 
 const STATUSES = ['pending', 'running', 'waiting', 'completed', 'failed', 'cancelled'] as const;
 export const instant = z.iso.datetime({ offset: true });
@@ -32,9 +33,10 @@ export const listExecutions = defineQuery({
   permission: 'read',
   description: 'Executions by time of request, filtered.',
   input: listInput,
-  read: async (deps, input) => {
+  read: async (deps, input, patterns) => {
     const tasks = input.task_id === undefined ? [] : await taskIds(deps, input.task_id);
     if (input.task_id !== undefined && tasks.length === 0) return { executions: [], next_cursor: null };
+    const allowed = await allowedTaskIds(deps.db, patterns);
     const direction = input.order === 'newest' ? 'desc' : 'asc';
     const after = input.order === 'newest' ? '<' : '>';
     let query = deps.db
@@ -45,6 +47,7 @@ export const listExecutions = defineQuery({
       .limit(input.limit + 1);
     if (input.status !== undefined) query = query.where('status', '=', input.status);
     if (tasks.length > 0) query = query.where('task_id', 'in', [...tasks]);
+    if (allowed !== null) query = query.where('task_id', 'in', [...allowed]);
     if (input.since !== undefined) query = query.where('requested_at', '>=', new Date(input.since).toISOString());
     if (input.until !== undefined) query = query.where('requested_at', '<', new Date(input.until).toISOString());
     for (const column of ['parent_id', 'original_execution', 'source', 'principal', 'fingerprint'] as const) {

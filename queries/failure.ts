@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { instant, taskIds } from './execution.ts';
 import { defineQuery, limit, type QueryDeps } from './query.ts';
+import { allowedTaskIds } from './task-scope.ts';
 
 /** Executions of a task that a history looks back on. */
 const RECENT = 100;
@@ -18,9 +19,10 @@ export const listFailures = defineQuery({
     since: instant.optional().describe('Requested at or after this time.'),
     limit: limit(50),
   }),
-  read: async (deps, input) => {
-    const tasks = input.task_id === undefined ? [] : await taskIds(deps, input.task_id);
-    if (input.task_id !== undefined && tasks.length === 0) return { failures: [] };
+  read: async (deps, input, patterns) => {
+    const named = input.task_id === undefined ? null : await taskIds(deps, input.task_id);
+    const tasks = named ?? (await allowedTaskIds(deps.db, patterns));
+    if (tasks?.length === 0) return { failures: [] };
     let query = deps.db
       .selectFrom('executions')
       .select((of) => [
@@ -36,7 +38,7 @@ export const listFailures = defineQuery({
       .orderBy('last_seen', 'desc')
       .orderBy('fingerprint')
       .limit(input.limit);
-    if (tasks.length > 0) query = query.where('task_id', 'in', [...tasks]);
+    if (tasks !== null) query = query.where('task_id', 'in', [...tasks]);
     if (input.since !== undefined) query = query.where('requested_at', '>=', new Date(input.since).toISOString());
     const groups = await query.execute();
     const failures = await Promise.all(
@@ -54,7 +56,7 @@ export const listFailures = defineQuery({
 });
 
 /** The newest execution of a group. */
-async function sampleOf({ db }: QueryDeps, fingerprint: string, tasks: readonly string[]) {
+async function sampleOf({ db }: QueryDeps, fingerprint: string, tasks: readonly string[] | null) {
   let query = db
     .selectFrom('executions')
     .select(['execution_id', 'task_id', 'task_name', 'task_version', 'error_code', 'error_name', 'error_message'])
@@ -63,7 +65,7 @@ async function sampleOf({ db }: QueryDeps, fingerprint: string, tasks: readonly 
     .orderBy('requested_at', 'desc')
     .orderBy('execution_id', 'desc')
     .limit(1);
-  if (tasks.length > 0) query = query.where('task_id', 'in', [...tasks]);
+  if (tasks !== null) query = query.where('task_id', 'in', [...tasks]);
   const row = await query.executeTakeFirst();
   if (row === undefined) return null;
   const { error_code, error_name, error_message, ...execution } = row;

@@ -2,7 +2,7 @@
 import type { Kysely } from 'kysely';
 import { z } from 'zod';
 import type { ReadModels } from '../projections/read-models.ts';
-import type { Permission } from '../src/domain/access.ts';
+import type { Permission, TaskPatterns } from '../src/domain/access.ts';
 import { RatchetError } from '../src/domain/errors.ts';
 import type { Json } from '../src/domain/event.ts';
 import type { Blobs } from '../src/ports/blobs.ts';
@@ -19,8 +19,11 @@ export interface Query<Input, Output> {
   readonly permission: Permission;
   readonly description: string;
   readonly input: z.ZodType<Input>;
-  /** Fails with `not_found` and its kin, or `invalid_cursor`. */
-  readonly read: (deps: QueryDeps, input: Input) => Promise<Output>;
+  /**
+   * `tasks`: those that the caller may see; lists leave out the others. Every task when left out.
+   * Fails with `not_found` and its kin, or `invalid_cursor`.
+   */
+  readonly read: (deps: QueryDeps, input: Input, tasks?: TaskPatterns) => Promise<Output>;
 }
 
 /** Keeps the types of a query together; adds nothing. */

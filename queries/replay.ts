@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { ReadModels } from '../projections/read-models.ts';
 import { RatchetError } from '../src/domain/errors.ts';
 import { cursor, decodeCursor, defineQuery, limit, pageOf, payload, type QueryDeps } from './query.ts';
+import { allowedTaskIds } from './task-scope.ts';
 
 const id = z.string().min(1).max(64);
 
@@ -21,7 +22,8 @@ export const listReplays = defineQuery({
   permission: 'read_traces',
   description: 'Replays, newest first: who ran which execution again, in which mode, and what came of it.',
   input: listInput,
-  read: async ({ db }, input) => {
+  read: async ({ db }, input, patterns) => {
+    const allowed = await allowedTaskIds(db, patterns);
     let query = db
       .selectFrom('replays')
       .selectAll()
@@ -30,6 +32,7 @@ export const listReplays = defineQuery({
       .limit(input.limit + 1);
     const { execution_id, task_id, mode } = input;
     if (execution_id !== undefined) query = query.where('execution_id', '=', execution_id);
+    if (allowed !== null) query = query.where('task_id', 'in', [...allowed]);
     if (mode !== undefined) query = query.where('mode', '=', mode);
     if (task_id !== undefined) {
       query = query.where((is) => is.or([is('task_id', '=', task_id), is('task_name', '=', task_id)]));

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { ReadModels } from '../projections/read-models.ts';
 import { RatchetError } from '../src/domain/errors.ts';
 import { cursor, decodeCursor, defineQuery, limit, pageOf, payload, type QueryDeps, stored } from './query.ts';
+import { allowedTaskIds } from './task-scope.ts';
 
 const flag = z.union([z.boolean(), z.stringbool()]);
 
@@ -24,7 +25,8 @@ export const listTasks = defineQuery({
   permission: 'read',
   description: 'List the tasks that can be executed, by name.',
   input: listInput,
-  read: async (deps, input) => {
+  read: async (deps, input, patterns) => {
+    const allowed = await allowedTaskIds(deps.db, patterns);
     let query = deps.db
       .selectFrom('tasks')
       .selectAll()
@@ -33,6 +35,7 @@ export const listTasks = defineQuery({
       .limit(input.limit + 1);
     query =
       input.status === undefined ? query.where('status', '!=', 'deleted') : query.where('status', '=', input.status);
+    if (allowed !== null) query = query.where('task_id', 'in', [...allowed]);
     if (input.category !== undefined) query = query.where('category', '=', input.category);
     if (input.tag !== undefined) query = query.where('tags', 'like', `%${escapeLike(JSON.stringify(input.tag))}%`);
     if (input.filter !== undefined) {

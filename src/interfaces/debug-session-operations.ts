@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { Breakpoint, DebugSessionInfo, DebugSessionView } from '../domain/debugging.ts';
 import { type Caller, type Core, command, type Operation } from './operation.ts';
+import { onlyAllowed } from './task-access.ts';
 
 const sessionId = z.string().min(1).max(64);
 const MAX_WAIT_SECONDS = 20;
@@ -75,7 +76,10 @@ export const DEBUG_SESSION_OPERATIONS: readonly Operation[] = [
     permission: 'read_traces',
     description: 'Debug sessions that are open: your own, or all for an administrator.',
     input: z.strictObject({}),
-    run: async (core, _input, caller) => ({ sessions: core.debugging.sessions(caller.principal).map(shown) }),
+    run: async (core, _input, { principal }) => {
+      const sessions = await onlyAllowed(core, principal, core.debugging.sessions(principal));
+      return { sessions: sessions.map(shown) };
+    },
   }),
   command({
     name: 'get_debug_session',

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { authorize, type Principal } from '../domain/access.ts';
 import { asRatchetError, RatchetError } from '../domain/errors.ts';
 import { principalOf } from './identity.ts';
-import type { Core } from './operation.ts';
+import { authorizeTasks, type Core } from './operation.ts';
 
 const MAX_MESSAGE_BYTES = 1024 * 1024;
 /** Bytes that may wait for a slow front end; beyond them it is cut off. */
@@ -34,6 +34,8 @@ export function addDebugSocket(http: FastifyInstance, core: Core, prefix: string
         checkOrigin(request);
         const principal = principalOf(request);
         authorize(principal, 'read_traces', 'debug_socket');
+        const session = { kind: 'session', id: request.params.session_id } as const;
+        await authorizeTasks(core, { principal }, [session], 'debug_socket');
         // Before the upgrade, so that a missing session is told as over any other route.
         await core.debugging.settled(request.params.session_id, 0, principal);
       },

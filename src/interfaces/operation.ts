@@ -14,7 +14,11 @@ import type { ExecutionSource, TerminalEvent } from '../domain/execution.ts';
 import { canonicalJson } from '../domain/journal.ts';
 import type { Profiling } from '../domain/profile.ts';
 import type { Replays } from '../domain/replay.ts';
+import type { RateLimits } from '../ports/rate-limits.ts';
 import type { ProjectionProgress } from '../ports/read-store.ts';
+import type { Counted } from './limit-answers.ts';
+import { countOperation } from './operation-limits.ts';
+import { authorizeSubjects, type Subject, subjectsIn } from './task-access.ts';
 
 /** What operations work with; `app.ts` puts it together. */
 export interface Core {
@@ -22,6 +26,7 @@ export interface Core {
   readonly publish: PublishDeps;
   readonly query: QueryDeps;
   readonly progress: ProjectionProgress;
+  readonly rateLimits: RateLimits;
   readonly wait: { readonly defaultSeconds: number; readonly maxSeconds: number };
   /** Waits for the end of an execution; null when it takes longer. One that was created just now can not have ended before. */
   awaitEnd(
@@ -47,6 +52,8 @@ export interface Caller {
   readonly minPosition: Position;
   /** The last position that this surface has told: readers see what they wrote, unless the read models are far behind. */
   readonly seen: Position;
+  /** Told what is left of a limit that this call was counted under. */
+  readonly onCounted?: (counted: Counted) => void;
 }
 
 export interface Operation {
@@ -61,17 +68,32 @@ export interface Operation {
 
 interface Definition<Input> extends Omit<Operation, 'input' | 'run'> {
   readonly input: z.ZodType<Input>;
+  /** Tasks, executions and the like that the input is about, besides those in the fields that name one by themselves. */
+  readonly about?: (input: Input) => readonly Subject[];
   readonly run: (core: Core, input: Input, caller: Caller) => Promise<unknown>;
 }
 
-function operation<Input>({ run, ...definition }: Definition<Input>): Operation {
+function operation<Input>({ run, about, ...definition }: Definition<Input>): Operation {
   return {
     ...definition,
     run: async (core, input, caller) => {
       authorize(caller.principal, definition.permission, definition.name);
-      return run(core, parse(definition.input, input), caller);
+      await countOperation(core.rateLimits, caller.principal, definition.name, caller.onCounted);
+      const parsed = parse(definition.input, input);
+      await authorizeTasks(core, caller, [...subjectsIn(parsed), ...(about?.(parsed) ?? [])], definition.name);
+      return run(core, parsed, caller);
     },
   };
+}
+
+/** Fails with `permission_denied` when a subject belongs to a task that the caller may not touch. */
+export function authorizeTasks(
+  { execute, query, debugging }: Core,
+  { principal }: Pick<Caller, 'principal'>,
+  subjects: readonly Subject[],
+  operation: string,
+): Promise<void> {
+  return authorizeSubjects({ directory: execute.directory, query, debugging }, principal, subjects, operation);
 }
 
 /** @returns the input in its form. Fails with `invalid_request` naming each field. */
@@ -105,11 +127,11 @@ export function query<Input, Output>({ read, ...definition }: Query<Input, Outpu
       if (caller.minPosition !== START) await reachAsked(core, caller.minPosition);
       else await core.progress.reach(caller.seen, SEEN_MS).catch(() => undefined);
       try {
-        return await read(core.query, input);
+        return await read(core.query, input, caller.principal.tasks);
       } catch (error) {
         if (!NOT_FOUND.some((code) => isRatchetError(error, code))) throw error;
         await core.progress.reach(await core.query.store.head(), REACH_MS);
-        return read(core.query, input);
+        return read(core.query, input, caller.principal.tasks);
       }
     },
   });

@@ -177,6 +177,7 @@ export const OPERATIONS: readonly Operation[] = [
     permission: 'manage_tasks',
     description: 'Create a task from code and schemas.',
     input: createTaskInput,
+    about: ({ name }) => [{ kind: 'task', id: name }],
     run: async (core, input, caller) => {
       const publication = { intent: 'create', enabled: input.enabled, baseVersion: null, source: null } as const;
       return toldTask(

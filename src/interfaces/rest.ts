@@ -9,6 +9,7 @@ import { RatchetError } from '../domain/errors.ts';
 import { type Position, START } from '../domain/event.ts';
 import { drained } from './drained.ts';
 import { principalOf } from './identity.ts';
+import { type Counted, tellCounted } from './limit-answers.ts';
 import { type Caller, type Core, type Operation, parse } from './operation.ts';
 import { OPERATIONS } from './operations.ts';
 import { ROUTES, type Route } from './surfaces.ts';
@@ -62,7 +63,8 @@ async function answer(
   reply: FastifyReply,
 ) {
   const { min_position, ...query } = record(request.query);
-  const caller = { ...callerOf(request, min_position), seen: seen.position };
+  const onCounted = (counted: Counted): void => tellCounted(reply, counted);
+  const caller = { ...callerOf(request, min_position), seen: seen.position, onCounted };
   const body = route.method === 'GET' || route.method === 'DELETE' ? query : { ...query, ...object(request.body) };
   const result = await operation.run(core, { ...body, ...record(request.params) }, caller);
   if (result instanceof Document) return sendDocument(result, route.status, reply);

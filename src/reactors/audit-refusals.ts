@@ -1,6 +1,6 @@
 /** Writes refusals into the audit trail, coalesced, so that a flood of them costs no flood of writes. */
 import { type Deps, envelopes } from '../../commands/handle.ts';
-import type { AccessEvent } from '../domain/access.ts';
+import { type AccessEvent, systemPrincipal } from '../domain/access.ts';
 import { streamName } from '../domain/event.ts';
 
 /** Who was refused what, and why. */
@@ -70,7 +70,7 @@ export class RefusalAudit {
       ({ refusal, count }): AccessEvent => ({ type: 'AccessRefused', data: { ...refusal, count } }),
     );
     const meta = {
-      principal: { id: 'system:access', permissions: new Set<never>() },
+      principal: systemPrincipal('access'),
       commandId: runtime.newId(),
       correlationId: 'refusals',
       causationId: null,

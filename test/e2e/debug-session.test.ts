@@ -263,7 +263,7 @@ describe('what is refused', () => {
     const open = (id: string) => debugging().open({ executionId: id, attempt: null, breakpoints: [] }, LOCAL_ADMIN);
     await expect(open('nowhere')).rejects.toMatchObject({ code: 'execution_not_found' });
     await expect(debugging().close('nowhere', LOCAL_ADMIN)).rejects.toMatchObject({ code: 'debug_session_not_found' });
-    const other: Principal = { id: 'key:other', permissions: new Set(['read_traces']) };
+    const other: Principal = { ...LOCAL_ADMIN, id: 'key:other', permissions: new Set(['read_traces']) };
     await using first = await opened([], other);
     await using second = await opened([], other);
     await expect(opened([], other)).rejects.toMatchObject({ code: 'debug_session_limit' });

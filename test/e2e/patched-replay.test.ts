@@ -119,7 +119,7 @@ describe('a patched replay', () => {
   it('lets nothing out for a caller who may not execute', async () => {
     const permissions = new Set([...LOCAL_ADMIN.permissions].filter((permission) => permission !== 'execute_tasks'));
     const input = { execution_id: executionId, code: FIXED, allow_live: true };
-    const asked = app.call('replay_execution', input, { principal: { id: 'key:reader', permissions } });
+    const asked = app.call('replay_execution', input, { principal: { ...LOCAL_ADMIN, id: 'key:reader', permissions } });
     await expect(asked).rejects.toMatchObject({ code: 'permission_denied' });
   });
 

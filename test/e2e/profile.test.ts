@@ -1,5 +1,6 @@
 /** Processor-time profiles of recorded executions: taken from a replay, with nothing going out. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { LOCAL_ADMIN } from '../../src/domain/access.ts';
 import type { CpuProfileFile } from '../../src/domain/cpu-profile-forms.ts';
 import type { SpeedscopeFile } from '../../src/domain/speedscope.ts';
 import { openTestApp, type TestApp } from '../support/app.ts';
@@ -125,7 +126,7 @@ describe('a profile is refused', () => {
   });
 
   test('without the permission to read traces', async () => {
-    const principal = { id: 'key:blind', permissions: new Set(['read'] as const) };
+    const principal = { ...LOCAL_ADMIN, id: 'key:blind', permissions: new Set(['read'] as const) };
     const asked = app.call('profile_execution', { execution_id: executionId }, { principal });
     await expect(asked).rejects.toMatchObject({ code: 'permission_denied' });
   });

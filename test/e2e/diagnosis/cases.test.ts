@@ -1,6 +1,7 @@
 /** Analyses that depend on more than one execution, on how it was ended, or on records that only a crash leaves behind. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { envelopes } from '../../../commands/handle.ts';
+import { LOCAL_ADMIN } from '../../../src/domain/access.ts';
 import { type Analysis, MAX_ANALYSIS_BYTES } from '../../../src/domain/diagnosis/analysis.ts';
 import { TASK_GLOBALS } from '../../../src/domain/diagnosis/near-names.ts';
 import { RatchetError } from '../../../src/domain/errors.ts';
@@ -59,7 +60,7 @@ describe('an analysis of what has not failed', () => {
   });
 
   test('needs the permission to read traces', async () => {
-    const principal = { id: 'key:reader', permissions: new Set(['read' as const]) };
+    const principal = { ...LOCAL_ADMIN, id: 'key:reader', permissions: new Set(['read' as const]) };
     const asked = app.call('analyze_execution_error', { execution_id: 'any' }, { ...CALLER, principal });
     await expect(asked).rejects.toMatchObject({ code: 'permission_denied' });
   });
