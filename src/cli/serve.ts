@@ -1,11 +1,14 @@
 /** `ratchet serve`: the HTTP service, from start to a clean stop. */
 import type { FastifyInstance } from 'fastify';
+import { openSignatures } from '../../infra/signatures.ts';
 import { type App, type AppSettings, openApp } from '../app.ts';
 import { addDebugSocket } from '../interfaces/debug-socket.ts';
 import { addHealth } from '../interfaces/health.ts';
 import { createHttp } from '../interfaces/http.ts';
 import { localOnly } from '../interfaces/identity.ts';
+import { type RequestLimits, requestLimiter } from '../interfaces/limits.ts';
 import { addRest, methodsBelow } from '../interfaces/rest.ts';
+import { addWebhooks, type WebhookSettings } from '../interfaces/webhooks.ts';
 import type { ExitCode } from './exit.ts';
 
 export interface ServeSettings {
@@ -15,6 +18,10 @@ export interface ServeSettings {
   readonly maxRequestBytes: number;
   readonly requestTimeoutMs: number;
   readonly keepAliveMs: number;
+  /** None where left out. */
+  readonly requestLimits?: RequestLimits;
+  /** None where left out. */
+  readonly webhooks?: readonly WebhookSettings[];
   readonly version: string;
 }
 
@@ -30,17 +37,26 @@ export async function startServer(settings: AppSettings, serve: ServeSettings): 
   const app = await openApp(settings);
   try {
     const { runtime } = app.core.execute;
+    const methodsAt = methodsBelow(serve.restPrefix);
     const http = createHttp({
       ...serve,
       logger: settings.logger,
       newId: () => runtime.newId(),
       authenticate: localOnly,
-      methodsAt: methodsBelow(serve.restPrefix),
+      methodsAt,
+      limiter:
+        serve.requestLimits === undefined
+          ? null
+          : requestLimiter(app.core.rateLimits, serve.requestLimits, {
+              prefix: serve.restPrefix,
+              isRest: (path) => methodsAt(path).length > 0,
+            }),
       onRefusal: (refusal) => app.refuse(refusal),
     });
     addHealth(http, () => app.health(), { prefix: serve.restPrefix, version: serve.version });
     addDebugSocket(http, app.core, serve.restPrefix);
     addRest(http, app.core, serve.restPrefix);
+    addWebhooks(http, app.core, serve.webhooks ?? [], openSignatures());
     app.attach(http);
     await http.listen({ host: serve.host, port: serve.port });
     const address = http.server.address();

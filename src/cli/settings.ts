@@ -2,6 +2,8 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Config } from '../../config/schema.ts';
 import type { AppSettings } from '../app.ts';
+import type { RequestLimits } from '../interfaces/limits.ts';
+import type { RateLimit } from '../ports/rate-limits.ts';
 import type { ServeSettings } from './serve.ts';
 
 const MIB = 1024 * 1024;
@@ -55,6 +57,29 @@ export function serveSettings(config: Config, version: string): ServeSettings {
     maxRequestBytes: limits.maxRequestSize,
     requestTimeoutMs: server.requestTimeoutMs,
     keepAliveMs: server.keepAliveMs,
+    requestLimits: requestLimits(config),
+    webhooks: Object.entries(config.webhooks).map(([name, sender]) => ({ name, ...sender })),
     version,
   };
+}
+
+function requestLimits({ rateLimiting }: Config): RequestLimits {
+  const { global, rest, perUser, security, window, endpoints } = rateLimiting;
+  const paths = Object.entries(endpoints).flatMap(([path, limit]): [string, RateLimit][] => {
+    const found = rateLimit(limit);
+    return found === null ? [] : [[path, found]];
+  });
+  return {
+    global: rateLimit(global),
+    rest: rateLimit(rest),
+    perUser: rateLimit(perUser),
+    security: rateLimit(security),
+    window: window === null ? null : { requests: window.maxRequests, windowMs: window.windowMs, burst: null },
+    endpoints: Object.fromEntries(paths),
+  };
+}
+
+/** A burst alone has no pace at which more would be allowed: it limits nothing. */
+function rateLimit({ requestsPerMinute, burstSize }: Config['rateLimiting']['global']): RateLimit | null {
+  return requestsPerMinute === null ? null : { ...requestsPerMinute, burst: burstSize };
 }
