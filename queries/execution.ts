@@ -63,7 +63,7 @@ export const listExecutions = defineQuery({
     }
     const page = pageOf(await query.execute(), input.limit, (row) => [row.requested_at, row.execution_id]);
     const executions = await Promise.all(
-      page.rows.map(async (row) => ({ ...summary(row), input: await payload(deps.blobs, row.input) })),
+      page.rows.map(async (row) => ({ ...executionSummary(row), input: await payload(deps.blobs, row.input) })),
     );
     return { executions, next_cursor: page.next_cursor };
   },
@@ -79,7 +79,8 @@ export async function taskIds({ db }: QueryDeps, nameOrId: string): Promise<read
   return rows.map(({ task_id }) => task_id);
 }
 
-function summary(row: ReadModels['executions']) {
+/** An execution as lists tell it. */
+export function executionSummary(row: ReadModels['executions']) {
   return {
     execution_id: row.execution_id,
     task_id: row.task_id,
@@ -125,40 +126,62 @@ export const getExecution = defineQuery({
   input: z.strictObject({ execution_id: z.string().min(1).max(64) }),
   read: async (deps, input) => {
     const row = await executionRow(deps, input.execution_id);
-    const output: Json = row.output === null ? null : await payload(deps.blobs, row.output);
-    return {
-      ...summary(row),
-      input: await payload(deps.blobs, row.input),
-      output,
-      questions: await openQuestions(deps, row),
-      metadata: stored(row.metadata),
-      options: stored(row.options),
-      session_id: row.session_id,
-      client_info: row.client_info,
-      worker: row.worker,
-      mode: row.mode,
-      trace_url: `/traces/${row.execution_id}`,
-      logs_url: `/logs/${row.execution_id}`,
-      position: row.position,
-    };
+    return toldExecution(deps, row, await openQuestions(deps, [row]));
   },
 });
 
-/** What the execution asks, and nobody has answered. */
-async function openQuestions(deps: QueryDeps, { execution_id, status }: ReadModels['executions']) {
-  if (status !== 'running' && status !== 'waiting') return [];
+/** An execution with all that is known of it. `questions` are those of any executions, this one among them. */
+export async function toldExecution(deps: QueryDeps, row: ReadModels['executions'], questions: readonly Question[]) {
+  const output: Json = row.output === null ? null : await payload(deps.blobs, row.output);
+  const own = questions.filter(({ execution_id }) => execution_id === row.execution_id);
+  return {
+    ...executionSummary(row),
+    input: await payload(deps.blobs, row.input),
+    output,
+    questions: own.map(({ execution_id: _, ...question }) => question),
+    metadata: stored(row.metadata),
+    options: stored(row.options),
+    session_id: row.session_id,
+    client_info: row.client_info,
+    worker: row.worker,
+    mode: row.mode,
+    trace_url: `/traces/${row.execution_id}`,
+    logs_url: `/logs/${row.execution_id}`,
+    position: row.position,
+  };
+}
+
+interface Question {
+  readonly execution_id: string;
+  readonly step: string;
+  readonly question: string;
+  readonly schema: Json;
+  readonly asked_at: string;
+}
+
+/** What these executions ask, and nobody has answered. */
+export async function openQuestions(
+  deps: QueryDeps,
+  executions: readonly ReadModels['executions'][],
+): Promise<readonly Question[]> {
+  const alive = executions.filter(({ status }) => status === 'running' || status === 'waiting');
+  if (alive.length === 0) return [];
   const rows = await deps.db
     .selectFrom('steps')
     .selectAll()
-    .where('execution_id', '=', execution_id)
+    .where(
+      'execution_id',
+      'in',
+      alive.map(({ execution_id }) => execution_id),
+    )
     .where('kind', '=', 'ask')
     .where('status', '=', 'asked')
     .orderBy('position')
     .execute();
   return Promise.all(
-    rows.map(async ({ path, request, started_at }) => {
+    rows.map(async ({ execution_id, path, request, started_at }) => {
       const asked = z.object({ question: z.string(), schema: z.json() }).parse(await payload(deps.blobs, request));
-      return { step: path, ...asked, asked_at: new Date(started_at).toISOString() };
+      return { execution_id, step: path, ...asked, asked_at: new Date(started_at).toISOString() };
     }),
   );
 }
@@ -209,12 +232,13 @@ export const listSteps = defineQuery({
       );
     }
     const page = pageOf(await query.execute(), input.limit, (row) => [row.position, row.path]);
-    const steps = await Promise.all(page.rows.map((row) => step(deps, row)));
+    const steps = await Promise.all(page.rows.map((row) => toldStep(deps, row)));
     return { execution_id: input.execution_id, steps, next_cursor: page.next_cursor };
   },
 });
 
-async function step(deps: QueryDeps, row: ReadModels['steps']) {
+/** A step as lists tell it. */
+export async function toldStep(deps: QueryDeps, row: ReadModels['steps']) {
   return {
     attempt: row.attempt,
     path: row.path,
@@ -222,7 +246,7 @@ async function step(deps: QueryDeps, row: ReadModels['steps']) {
     name: row.name,
     status: row.status,
     request: await payload(deps.blobs, row.request),
-    outcome: row.outcome === null ? null : await outcome(deps, row.outcome),
+    outcome: row.outcome === null ? null : await toldOutcome(deps, row.outcome),
     turn: row.turn,
     started_at: new Date(row.started_at).toISOString(),
     ended_at: row.ended_at === null ? null : new Date(row.ended_at).toISOString(),
@@ -231,7 +255,8 @@ async function step(deps: QueryDeps, row: ReadModels['steps']) {
   };
 }
 
-async function outcome(deps: QueryDeps, text: string): Promise<Json> {
+/** The outcome of a step, from the text in which it is stored. */
+export async function toldOutcome(deps: Pick<QueryDeps, 'blobs'>, text: string): Promise<Json> {
   const parsed = JSON.parse(text);
   return parsed.ok === true ? { ok: true, value: await deps.blobs.get(parsed.value) } : parsed;
 }

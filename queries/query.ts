@@ -54,7 +54,8 @@ export function pageOf<Row>(rows: readonly Row[], size: number, keyOf: (row: Row
   return { rows: rows.slice(0, size), next_cursor: hasMore ? encodeCursor(keyOf(last)) : null };
 }
 
-function encodeCursor(key: readonly Json[]): string {
+/** @returns the cursor of the row with this sort key. */
+export function encodeCursor(key: readonly Json[]): string {
   return Buffer.from(JSON.stringify(key)).toString('base64url');
 }
 

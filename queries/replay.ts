@@ -44,11 +44,12 @@ export const listReplays = defineQuery({
         .where((is) => is.or([is('started_at', '<', at), is('replay_id', '<', replayId)]));
     }
     const page = pageOf(await query.execute(), input.limit, (row) => [row.started_at, row.replay_id]);
-    return { replays: page.rows.map(summary), next_cursor: page.next_cursor };
+    return { replays: page.rows.map(replaySummary), next_cursor: page.next_cursor };
   },
 });
 
-function summary(row: ReadModels['replays']) {
+/** A replay as lists tell it. */
+export function replaySummary(row: ReadModels['replays']) {
   return {
     replay_id: row.replay_id,
     execution_id: row.execution_id,
@@ -87,7 +88,7 @@ export const getReplay = defineQuery({
       const details = { replayId: input.replay_id };
       throw new RatchetError('replay_not_found', `there is no replay ${input.replay_id}`, { details });
     }
-    return { ...summary(row), result: row.result === null ? null : await payload(deps.blobs, row.result) };
+    return { ...replaySummary(row), result: row.result === null ? null : await payload(deps.blobs, row.result) };
   },
 });
 

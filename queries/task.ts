@@ -159,3 +159,14 @@ export const listTaskVersions = defineQuery({
     return { task_id: row.task_id, name: row.name, versions: page.rows, next_cursor: page.next_cursor };
   },
 });
+
+/** Tasks as lists tell them, by id. Those that are not there are left out. */
+export async function tasksById(deps: QueryDeps, ids: readonly string[]) {
+  const rows = await deps.db
+    .selectFrom('tasks')
+    .selectAll()
+    .where('task_id', 'in', [...ids])
+    .execute();
+  const tasks = await Promise.all(rows.map((row) => told(deps, row, false)));
+  return new Map(tasks.map((task) => [task.id, task]));
+}

@@ -44,7 +44,7 @@ export const getLogs = defineQuery({
       query = query.where('position', '>', position);
     }
     const page = pageOf(await query.execute(), input.limit, (row) => [row.position, row.attempt, row.ordinal]);
-    const logs = page.rows.map(line);
+    const logs = page.rows.map(toldLine);
     return {
       execution_id: input.execution_id,
       status: execution.status,
@@ -55,7 +55,8 @@ export const getLogs = defineQuery({
   },
 });
 
-function line(row: ReadModels['log_lines']) {
+/** A log line as lists tell it. */
+export function toldLine(row: ReadModels['log_lines']) {
   return {
     timestamp: new Date(row.clock).toISOString(),
     level: row.level,
@@ -211,6 +212,11 @@ function treeOf(rows: readonly ReadModels['spans'][]): readonly SpanNode[] {
 }
 
 function node(row: ReadModels['spans']): SpanNode {
+  return { ...toldSpan(row), children: [] };
+}
+
+/** A span as it is told, without those below it. */
+export function toldSpan(row: ReadModels['spans']): Omit<SpanNode, 'children'> {
   return {
     span_id: row.span_id,
     parent_span_id: row.parent_span_id,
@@ -220,6 +226,5 @@ function node(row: ReadModels['spans']): SpanNode {
     duration_ms: row.ended_at - row.started_at,
     status: row.ok === 1 ? 'ok' : 'error',
     attributes: stored(row.attributes),
-    children: [],
   };
 }
