@@ -44,6 +44,13 @@ interface Message {
   readonly error?: { readonly code: number; readonly message: string };
 }
 
+interface Frame {
+  readonly callFrameId: string;
+  readonly location: { readonly lineNumber: number };
+}
+
+const framesOf = ({ params }: Message) => (params?.['callFrames'] ?? []) as readonly Frame[];
+
 async function attach(path: string, headers: Record<string, string> = {}) {
   const socket = new WebSocket(`${server.url.replace('http', 'ws')}${path}`, { headers });
   const heard: Message[] = [];
@@ -79,13 +86,12 @@ it('enables, sees script and stop, reads a variable, steps, resumes to the end',
   const { result: source } = await front.send('Debugger.getScriptSource', { scriptId: script.params?.['scriptId'] });
   expect(source?.['scriptSource']).toContain('const doubled');
   const paused = await front.event('Debugger.paused');
-  const [frame] = paused.params?.['callFrames'] as { callFrameId: string; location: { lineNumber: number } }[];
-  expect(frame?.location.lineNumber).toBe(1);
+  expect(framesOf(paused)[0]?.location.lineNumber).toBe(1);
   await front.send('Debugger.stepOver');
   const second = await eventually('the next stop', () =>
     front.heard.filter(({ method }) => method === 'Debugger.paused').at(1),
   );
-  const [there] = second.params?.['callFrames'] as { callFrameId: string }[];
+  const [there] = framesOf(second);
   const evaluated = await front.send('Debugger.evaluateOnCallFrame', {
     callFrameId: there?.callFrameId,
     expression: 'doubled',
