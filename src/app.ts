@@ -10,6 +10,7 @@ import { openFiles } from '../infra/files.ts';
 import { makeFolder } from '../infra/folder.ts';
 import { openOutbound } from '../infra/outbound.ts';
 import { eventStoreBlobs } from '../infra/payload-blobs.ts';
+import { memoryRateLimits } from '../infra/rate-limits.ts';
 import { openSqliteReadStore } from '../infra/read-store/sqlite.ts';
 import { systemRuntime } from '../infra/runtime.ts';
 import { openDebugSandbox } from '../infra/sandbox/debug-pool.ts';
@@ -253,6 +254,7 @@ function appOf(settings: AppSettings, parts: Parts, sources: readonly SourceStat
     publish: parts,
     query: { db: rows.db, store, blobs: parts.blobs },
     progress: projector.progress,
+    rateLimits: memoryRateLimits(),
     wait: settings.wait,
     awaitEnd: (executionId, ms, createdNow) => awaitEnd(completions, executionId, ms, createdNow),
     replays: replaysOf({ ...parts, db: rows.db }),

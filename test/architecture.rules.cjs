@@ -38,7 +38,7 @@ module.exports = {
     packages('reactors-have-no-packages', '^src/reactors/', NONE),
     only('interfaces-see-operations', '^src/interfaces/', ['^src/(interfaces|domain|ports)/', '^(commands|queries)/']),
     packages('interfaces-have-fastify-and-zod', '^src/interfaces/', [
-      'node_modules/(fastify|@fastify/websocket|ws|@types/ws|zod)/',
+      'node_modules/(fastify|@fastify/(websocket|cors|helmet)|ws|@types/ws|zod)/',
     ]),
     only('infra-sees-ports', '^infra/', ['^infra/', '^src/(ports|domain)/']),
     only('config-stands-alone', '^config/', ['^config/']),

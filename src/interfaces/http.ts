@@ -67,9 +67,15 @@ export function createHttp(options: HttpOptions): FastifyInstance {
   acceptJson(http);
   http.decorateRequest('principal', null);
   addRequestLog(http);
-  http.addHook('onRequest', async (request) => {
-    if (request.is404 || request.routeOptions.config.isPublic === true) return;
-    request.principal = await options.authenticate(request);
+  http.addHook('onRequest', async (request, reply) => {
+    const { isUnlimited = false, isPublic = false } = request.routeOptions.config;
+    const limiter = isUnlimited ? null : options.limiter;
+    await limiter?.arrived(request, reply);
+    try {
+      if (!request.is404 && !isPublic) request.principal = await options.authenticate(request);
+    } finally {
+      await limiter?.identified(request, reply);
+    }
   });
   http.addHook('onSend', async (request, reply) => {
     reply.header('x-correlation-id', request.id).header('x-content-type-options', 'nosniff');
@@ -94,7 +100,8 @@ function tellError(options: HttpOptions, error: unknown, request: FastifyRequest
   if (problem.code === 'internal') request.log.error({ err: error }, 'unexpected error');
   if (REFUSALS.has(problem.code)) {
     const operation = `${request.method} ${request.routeOptions.url ?? '(no route)'}`;
-    options.onRefusal({ principal: `address:${request.ip}`, operation, reason: problem.code });
+    const principal = request.principal?.id ?? `address:${request.ip}`;
+    options.onRefusal({ principal, operation, reason: problem.code });
   }
   const seconds = retryAfterOf(known);
   if (seconds !== null) reply.header('retry-after', String(seconds));
