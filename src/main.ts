@@ -2,14 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Command, CommanderError, Option } from 'commander';
-import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { generatedConfig } from '../config/generate.ts';
+import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { formatConfig, showConfig } from '../config/show.ts';
 import { openLogging } from '../infra/logging.ts';
 import type { AppSettings } from './app.ts';
 import type { DebugOptions } from './cli/debug.ts';
 import type { AnalyzeOptions } from './cli/diagnose.ts';
 import { type ExitCode, explainExit } from './cli/exit.ts';
+import type { GenerateTaskOptions } from './cli/generate-task.ts';
 import { type Output, openOutput } from './cli/output.ts';
 import type { ProfileOptions, TraceOptions } from './cli/profile.ts';
 import type { ReplayOptions } from './cli/replay.ts';
@@ -88,6 +89,7 @@ function program(): Command {
     .option('--port <port>', 'port to bind; 0 takes a free one')
     .action((_options, command: Command) => runServer(command));
   addTaskCommands(root);
+  addGenerateCommands(root);
   addRecordCommands(root);
   addDiagnosisCommands(root);
   addTimeCommands(root);
@@ -146,6 +148,21 @@ function addDiagnosisCommands(root: Command): void {
     .action((a: string, b: string, _options, command: Command) =>
       withSettings(command, async (settings, output) => (await diagnosis()).compare(settings, a, b, output)),
     );
+}
+
+function addGenerateCommands(root: Command): void {
+  root
+    .command('generate')
+    .description('make something new to begin from')
+    .command('task')
+    .description('a task that runs, with schemas, a test and a README')
+    .argument('<name>', 'name of the task')
+    .option('--dir <folder>', 'folder in which it is made', 'tasks')
+    .addOption(new Option('--style <style>', 'how fetch behaves').choices(['promise', 'blocking']).default('promise'))
+    .option('--description <text>', 'what it does')
+    .action(async (name: string, options: GenerateTaskOptions, command: Command) => {
+      exitCode = (await import('./cli/generate-task.ts')).generateTask(name, options, outputOf(command));
+    });
 }
 
 function addRecordCommands(root: Command): void {
