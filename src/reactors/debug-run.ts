@@ -3,10 +3,11 @@ import { RatchetError } from '../domain/errors.ts';
 import type { JsonObject } from '../domain/event.ts';
 import { type DebuggedSession, PAUSE_SCRIPT } from '../ports/debug-sandbox.ts';
 import type { Runtime } from '../ports/runtime.ts';
+import { BreakConditions } from './break-conditions.ts';
 import { allowed, type ProtocolView } from './debug-protocol.ts';
 import { type DebuggedEnd, runDebugged } from './debugged-replay.ts';
 import { listOf, objectOf, textOf } from './inspected.ts';
-import { engineCondition, isPlainCondition } from './plain-condition.ts';
+import { firstLineOfMain } from './main-function.ts';
 import type { RecordedRun } from './recorded-run.ts';
 
 /** Where a run shall stop. */
@@ -30,17 +31,12 @@ export interface DebugRunEvents {
 
 /** A command that does not come back means that the process hangs: nothing that a task does can hold the engine for so long. */
 const COMMAND_MS = 10_000;
-/** Milliseconds that a condition may take. */
-const CONDITION_MS = 500;
 /** How often in a row a step that left the task's file is led on before the task just runs. */
 const MAX_LED_ON = 500;
 const STEPS: ReadonlySet<string> = new Set(['Debugger.stepOver', 'Debugger.stepInto', 'Debugger.stepOut']);
 /** Scripts that a step passes over. An exception thrown in such a script is passed over too, so fewer are named while it runs. */
 const WHILE_STEPPING = ['^ratchet:(?!pause$)', '^node:', '^file:'];
 const WHILE_RUNNING = ['^node:', '^file:'];
-/** What a task's file can give as its main function, in the frame of the sandbox that has just run the file. */
-const MAIN_CANDIDATES = ['completion', 'main', 'exports.main', 'module.exports'] as const;
-
 export class DebugRun {
   readonly #recorded: RecordedRun;
   readonly #session: DebuggedSession;
@@ -48,10 +44,7 @@ export class DebugRun {
   readonly #abort = new AbortController();
   readonly #scripts = new Set<string>();
   readonly #done: string[] = [];
-  /** How often breakpoints are still passed before the task stops at them. */
-  readonly #passes = new Map<string, number>();
-  /** Conditions that are not left to the engine, by breakpoint. */
-  readonly #conditions = new Map<string, string>();
+  readonly #breaks = new BreakConditions((method, params) => this.#send(method, params));
   /** Installed when the first stop is reached. */
   #later: DebugSetup | null = null;
   /** Before the first line of the main function; removed when it is reached. */
@@ -99,7 +92,7 @@ export class DebugRun {
     this.#ledOn = 0;
     // The engine's own word may come after its answer.
     if (STEPS.has(method) || method === 'Debugger.resume') this.#goesOn();
-    if ('condition' in checked) return this.#lay(method, checked);
+    if ('condition' in checked) return this.#breaks.lay(method, checked, 1);
     const result = await this.#send(method, checked);
     return method === 'Runtime.getProperties' ? withoutScopes(result) : result;
   }
@@ -128,42 +121,9 @@ export class DebugRun {
   async #install({ commands, steps }: DebugSetup): Promise<void> {
     this.#later = null;
     for (const { method, params, hitCount } of commands) {
-      const { breakpointId } = await this.#lay(method, allowed(method, params, this.#view()));
-      if (typeof breakpointId === 'string' && hitCount > 1) this.#passes.set(breakpointId, hitCount - 1);
+      await this.#breaks.lay(method, allowed(method, params, this.#view()), hitCount);
     }
     this.#session.pauseAtSteps(steps);
-  }
-
-  /** The engine tries only conditions that can change nothing; the others are tried here, watched for side effects. */
-  async #lay(method: string, params: JsonObject): Promise<JsonObject> {
-    const { condition, ...rest } = params;
-    if (typeof condition !== 'string' || condition === '') return this.#send(method, rest);
-    if (isPlainCondition(condition)) return this.#send(method, { ...rest, condition: engineCondition(condition) });
-    const result = await this.#send(method, rest);
-    this.#conditions.set(textOf(result['breakpointId']), condition);
-    return result;
-  }
-
-  /** @returns breakpoints whose condition is true, and why one could not be tried. */
-  async #holding(
-    hit: readonly string[],
-    frame: JsonObject,
-  ): Promise<{ held: readonly string[]; error: string | null }> {
-    const held: string[] = [];
-    let error: string | null = null;
-    for (const id of hit) {
-      const expression = this.#conditions.get(id);
-      if (expression === undefined) held.push(id);
-      else {
-        const callFrameId = textOf(frame['callFrameId']);
-        const tried = { callFrameId, expression: `!!(${expression})`, throwOnSideEffect: true, timeout: CONDITION_MS };
-        const told = await this.#send('Debugger.evaluateOnCallFrame', tried);
-        const thrown = objectOf(objectOf(told['exceptionDetails'])['exception']);
-        if (told['exceptionDetails'] !== undefined) error = textOf(thrown['description']).split('\n')[0] ?? 'it throws';
-        if (told['exceptionDetails'] !== undefined || objectOf(told['result'])['value'] === true) held.push(id);
-      }
-    }
-    return { held, error };
   }
 
   async #send(method: string, params: JsonObject = {}): Promise<JsonObject> {
@@ -241,8 +201,8 @@ export class DebugRun {
     if (isPlace && own.length === 0) return this.#goToMain(frames);
     const isStepping = hit.length === 0 && (params['reason'] === 'step' || params['reason'] === 'other');
     if (own.length === 0 || (!isPlace && isStepping && frames[0] !== own[0])) return this.#leadOn(isStepping);
-    const { held, error } = await this.#holding(hit, own[0] ?? {});
-    if ((hit.length > 0 && held.length === 0) || this.#isPassed(held)) return this.#leadOn(false);
+    const { stops, error } = await this.#breaks.judge(hit, textOf(own[0]?.['callFrameId']));
+    if (!stops) return this.#leadOn(false);
     const atMain = this.#atMain;
     if (atMain !== null && hit.includes(atMain)) {
       this.#atMain = null;
@@ -260,13 +220,6 @@ export class DebugRun {
     });
   }
 
-  /** Breakpoints that shall be passed some times first. */
-  #isPassed(hit: readonly string[]): boolean {
-    const left = hit.map((id) => this.#passes.get(id) ?? 0);
-    for (const id of hit) this.#passes.set(id, Math.max(0, (this.#passes.get(id) ?? 0) - 1));
-    return hit.length > 0 && left.every((count) => count > 0);
-  }
-
   /** Leaves a place that is not the task's: a step goes on until it is in the task's file again. */
   async #leadOn(isStepping: boolean): Promise<void> {
     this.#ledOn += 1;
@@ -277,38 +230,11 @@ export class DebugRun {
 
   /** From the sandbox, which is about to call the main function, to its first line. */
   async #goToMain(frames: readonly JsonObject[]): Promise<void> {
-    for (const frame of frames.slice(0, 6)) {
-      for (const expression of MAIN_CANDIDATES) {
-        const start = await this.#functionAt(textOf(frame['callFrameId']), expression);
-        if (start === null) continue;
-        const { locations } = await this.#send('Debugger.getPossibleBreakpoints', { start, restrictToFunction: true });
-        const first = listOf(locations).map(objectOf)[0];
-        if (first === undefined) continue;
-        const { scriptId, lineNumber, columnNumber } = first;
-        const location = { scriptId: scriptId ?? '', lineNumber: lineNumber ?? 0, columnNumber: columnNumber ?? 0 };
-        this.#atMain = textOf((await this.#send('Debugger.setBreakpoint', { location }))['breakpointId']);
-        await this.#send('Debugger.resume');
-        return;
-      }
-    }
-    await this.#leadOn(false);
-  }
-
-  /** @returns where the function lies that `expression` gives in a frame of the sandbox; null when none of the task's. */
-  async #functionAt(callFrameId: string, expression: string): Promise<JsonObject | null> {
-    const inTask = expression !== 'completion';
-    const method = inTask ? 'Runtime.evaluate' : 'Debugger.evaluateOnCallFrame';
-    if (inTask && this.#contextId === null) return null;
-    const where = inTask ? { contextId: this.#contextId } : { callFrameId };
-    const { result } = await this.#send(method, { ...where, expression, silent: true, throwOnSideEffect: true });
-    const { type, objectId } = objectOf(result);
-    if (type !== 'function' || typeof objectId !== 'string') return null;
-    const { internalProperties } = await this.#send('Runtime.getProperties', { objectId, ownProperties: true });
-    const place = listOf(internalProperties)
-      .map(objectOf)
-      .find(({ name }) => name === '[[FunctionLocation]]');
-    const location = objectOf(objectOf(place?.['value'])['value']);
-    return this.#scripts.has(textOf(location['scriptId'])) ? location : null;
+    const asked = { contextId: this.#contextId, isTaskScript: (id: string) => this.#scripts.has(id) };
+    const location = await firstLineOfMain((method, params) => this.#send(method, params), frames, asked);
+    if (location === null) return this.#leadOn(false);
+    this.#atMain = textOf((await this.#send('Debugger.setBreakpoint', { location }))['breakpointId']);
+    await this.#send('Debugger.resume');
   }
 
   #become(state: RunState): void {

@@ -192,6 +192,23 @@ describe('a debug session', () => {
   });
 });
 
+it.each([
+  ['the value of the file', '(function (input) {\n  return input.n;\n})'],
+  ['an arrow', 'const main = (input) => {\n  return input.n;\n};'],
+  ['a property of exports', 'module.exports = { main(input) {\n  return input.n;\n} };'],
+  ['all of exports', 'module.exports = async (input) => {\n  return input.n;\n};'],
+  ['a default export', 'export default async function (input) {\n  return input.n;\n}'],
+])('a session stands before the first line of main when that is %s', async (name, code) => {
+  const task = name.replaceAll(' ', '-');
+  await app.task(task, code);
+  const { execution_id } = await app.run(task, { n: 7 });
+  const request = { executionId: String(execution_id), attempt: null, breakpoints: [] };
+  const { sessionId } = await debugging().open(request, LOCAL_ADMIN);
+  const view = await debugging().settled(sessionId, 10_000, LOCAL_ADMIN);
+  await debugging().close(sessionId, LOCAL_ADMIN);
+  expect(lineOf(view)).toBe(2);
+});
+
 describe('an expression', () => {
   it('that throws, has side effects, or never ends is told, and changes nothing', async () => {
     await using session = await opened([at(8)]);
