@@ -4,7 +4,7 @@ import type { Send } from './break-conditions.ts';
 import { listOf, objectOf, textOf } from './inspected.ts';
 
 /** What a task's file can give as its main function; `completion` is the value of the file, in a frame of the sandbox. */
-const CANDIDATES = ['completion', 'main', 'exports.main', 'module.exports'] as const;
+const CANDIDATES = ['completion', 'main', 'exports.main', 'module.exports.main', 'module.exports'] as const;
 /** The frame that has just run the file is among the first. */
 const FRAMES = 6;
 
