@@ -28,7 +28,7 @@ import { type Deps, type Handled, handle, handleNew } from './handle.ts';
 
 const json: z.ZodType<Json> = z.json();
 
-const retryInput = z.strictObject({
+export const retryInput = z.strictObject({
   max_attempts: z.int().min(1).max(100).describe('Attempts in all, the first included.'),
   initial_ms: z.int().min(0).max(86_400_000).optional(),
   factor: z.number().min(1).max(10).optional(),
@@ -182,7 +182,11 @@ async function store(
   }
 }
 
-function runnable(deps: ExecuteDeps, input: ExecuteTaskInput): { task: ExistingTask; version: TaskVersion } {
+/** Fails with `task_not_found`, `task_disabled` or `dangerous_task`. */
+export function runnable(
+  deps: ExecuteDeps,
+  input: Pick<ExecuteTaskInput, 'task_id' | 'version'>,
+): { task: ExistingTask; version: TaskVersion } {
   const task = deps.directory.find(input.task_id);
   const details = { task: input.task_id };
   if (task === undefined || task.status === 'deleted') {
@@ -203,7 +207,8 @@ function runnable(deps: ExecuteDeps, input: ExecuteTaskInput): { task: ExistingT
   return { task, version };
 }
 
-async function checkInput(deps: ExecuteDeps, version: TaskVersion, input: Json): Promise<void> {
+/** Fails with `input_schema_violation`. */
+export async function checkInput(deps: ExecuteDeps, version: TaskVersion, input: Json): Promise<void> {
   const schema = await deps.blobs.get(version.inputSchema);
   const problems = deps.schemas.compile(schema).check(input);
   const first = problems[0];

@@ -5,6 +5,7 @@ import { executions, steps } from './execution.ts';
 import type { Projection } from './projection.ts';
 import { replays } from './replay.ts';
 import { tasks } from './task.ts';
+import { schedules } from './schedule.ts';
 import { logLines, spans } from './telemetry.ts';
 import { workers } from './worker.ts';
 
@@ -19,3 +20,5 @@ export const PROJECTIONS: readonly Projection[] = [
   workers,
   replays,
 ];
+  schedules,
+  accessKeys,

@@ -7,6 +7,7 @@ import { type Category, categoryOf, idOf, type StoredEvent, streamName } from '.
 import type { ExecutionEvent } from '../src/domain/execution.ts';
 import { decode } from '../src/domain/history.ts';
 import type { ReplayEvent } from '../src/domain/replay.ts';
+import type { ScheduleEvent } from '../src/domain/schedule.ts';
 import type { TaskEvent } from '../src/domain/task.ts';
 import type { EventStore } from '../src/ports/event-store.ts';
 
@@ -46,6 +47,7 @@ const TOLD_BY: Readonly<Record<string, Category>> = {
   execution: 'execution',
   telemetry: 'execution',
   replay: 'replay',
+  schedule: 'schedule',
 };
 
 /** @returns the name of the task that a stream is about; null for streams about none, and for those that do not exist. */
@@ -53,12 +55,13 @@ export async function taskOfStream(store: EventStore, stream: string): Promise<s
   const category = TOLD_BY[categoryOf(stream)];
   if (category === undefined) return null;
   const [first] = await store.readStream(streamName(category, idOf(stream)), { limit: 1 });
-  const event = first === undefined ? undefined : decode<TaskEvent | ExecutionEvent | ReplayEvent>(first);
+  const event = first === undefined ? undefined : decode<TaskEvent | ExecutionEvent | ReplayEvent | ScheduleEvent>(first);
   switch (event?.type) {
     case 'TaskCreated':
       return event.data.name;
     case 'ExecutionRequested':
     case 'ReplayStarted':
+    case 'ScheduleCreated':
       return event.data.task.name;
     default:
       return null;

@@ -5,6 +5,8 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ExecutionBounds } from '../commands/execute-task.ts';
 import { openAuditFile } from '../infra/audit-file.ts';
 import { openCodeSyntax } from '../infra/code-syntax.ts';
+import { credentials } from '../infra/credentials.ts';
+import { cronerCron } from '../infra/cron.ts';
 import { openEventStore } from '../infra/event-store/open.ts';
 import { openFiles } from '../infra/files.ts';
 import { makeFolder } from '../infra/folder.ts';
@@ -43,6 +45,7 @@ import { followSource, type SourceStatus } from './reactors/sync-sources.ts';
 import { startWorkerSession } from './reactors/worker-session.ts';
 
 export interface SourceSettings {
+import { Schedules } from './reactors/schedules.ts';
   readonly name: string;
   readonly root: string;
   readonly watch: boolean;
@@ -187,6 +190,7 @@ async function openParts(settings: AppSettings, closers: Closers) {
   const runner: ExecutionRunner = new ExecutionRunner(
     {
       ...shared,
+    cron: cronerCron(),
       // What a task runs through `runTask` is dispatched by the runner that runs the task.
       get dispatcher() {
         return runner.forSubtasks;
@@ -252,6 +256,9 @@ function appOf(settings: AppSettings, parts: Parts, sources: readonly SourceStat
   const core: Core = {
     execute: { ...parts, dispatcher: runner },
     publish: parts,
+    const schedules = new Schedules({ ...parts, dispatcher: runner }, tell);
+    closers.push(() => schedules.close());
+    await schedules.start(signal);
     query: { db: rows.db, store, blobs: parts.blobs },
     progress: projector.progress,
     rateLimits: memoryRateLimits(),
@@ -266,6 +273,7 @@ function appOf(settings: AppSettings, parts: Parts, sources: readonly SourceStat
       syntax: openCodeSyntax(),
       progress: projector.progress,
     }),
+    schedules: { ...parts, dispatcher: runner },
     profiling: profilingOf(parts),
     projections: { statuses: () => projector.statuses(), rebuild: (names) => projector.rebuild(names) },
   };

@@ -17,6 +17,13 @@ export const AUDITED_TYPES = [
   'ExecutionCancelled',
   'QuestionAnswered',
   'ReplayStarted',
+  'ScheduleCreated',
+  'ScheduleChanged',
+  'ScheduleEnabled',
+  'ScheduleDisabled',
+  'ScheduleDeleted',
+  'ScheduleFired',
+  'ScheduleSkipped',
   'WorkerSessionStarted',
   'WorkerSessionEnded',
   'AccessRefused',
@@ -61,6 +68,19 @@ function detailsOf(event: KnownEvent): Readonly<Record<string, unknown>> {
     case 'TaskDeleted':
     case 'ExecutionCancelRequested':
       return { reason: event.data.reason };
+    case 'ScheduleCreated':
+    case 'ScheduleChanged': {
+      const { name, task, cron, timezone } = event.data;
+      return { name, task: task.name, cron, timezone };
+    }
+    case 'ScheduleFired':
+      return { dueAt: event.data.dueAt, execution: event.data.executionId, cause: event.data.cause };
+    case 'ScheduleSkipped': {
+      const { from, to, count, reason } = event.data;
+      return { from, to, count, reason };
+    }
+    case 'ScheduleDisabled':
+    case 'ScheduleDeleted':
     case 'ExecutionRequested': {
       const { task, source } = event.data;
       return {

@@ -5,11 +5,20 @@ import type { Evolution, Fact, StoredEvent } from './event.ts';
 import { EXECUTION_EVENT_TYPES, type ExecutionEvent } from './execution.ts';
 import { REPLAY_EVENT_TYPES, type ReplayEvent } from './replay.ts';
 import { TASK_EVENT_TYPES, type TaskEvent } from './task.ts';
+import { SCHEDULE_EVENT_TYPES, type ScheduleEvent } from './schedule.ts';
 import { TELEMETRY_EVENT_TYPES, type TelemetryEvent } from './telemetry.ts';
 import { WORKER_EVENT_TYPES, type WorkerEvent } from './worker.ts';
 
 /** Every fact that is stored, blobs aside. */
-export type KnownEvent = TaskEvent | ExecutionEvent | TelemetryEvent | WorkerEvent | AccessEvent | ReplayEvent;
+export type KnownEvent =
+  | TaskEvent
+  | ExecutionEvent
+  | TelemetryEvent
+  | WorkerEvent
+  | AccessEvent
+  | KeyEvent
+  | ReplayEvent
+  | ScheduleEvent;
 
 /** The schema version that new events are written with, by type; 1 where none is named. */
 const CURRENT_VERSIONS: Readonly<Record<string, number>> = {};

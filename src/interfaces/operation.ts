@@ -1,6 +1,7 @@
 /** What an operation is: one thing that can be asked, its input, and how it is carried out for a caller. */
 import type { z } from 'zod';
 import type { CommandMeta } from '../../commands/command.ts';
+import type { ScheduleDeps } from '../../commands/define-schedule.ts';
 import type { ExecuteDeps } from '../../commands/execute-task.ts';
 import { keyedCommandId } from '../../commands/handle.ts';
 import type { PublishDeps } from '../../commands/publish-task.ts';
@@ -26,6 +27,7 @@ export interface Core {
   readonly publish: PublishDeps;
   readonly query: QueryDeps;
   readonly progress: ProjectionProgress;
+  readonly schedules: ScheduleDeps;
   readonly rateLimits: RateLimits;
   readonly wait: { readonly defaultSeconds: number; readonly maxSeconds: number };
   /** Waits for the end of an execution; null when it takes longer. One that was created just now can not have ended before. */
@@ -116,7 +118,13 @@ const REACH_MS = 10_000;
 /** How long it waits for what was merely told on the same surface. */
 const SEEN_MS = 500;
 /** A row that was just written may not be there yet: one that is not found is looked for once more at the head. */
-const NOT_FOUND = ['execution_not_found', 'task_not_found', 'replay_not_found', 'not_found'] as const;
+const NOT_FOUND = [
+  'execution_not_found',
+  'task_not_found',
+  'replay_not_found',
+  'schedule_not_found',
+  'not_found',
+] as const;
 
 /** An operation that answers from the read models, once they have reached what the caller has seen. */
 export function query<Input, Output>({ read, ...definition }: Query<Input, Output>): Operation {

@@ -29,6 +29,7 @@ import { PROFILE_OPERATIONS } from './profile-operations.ts';
 import { REPLAY_OPERATIONS } from './replay-operations.ts';
 import { forkOf, retryOf } from './retry-execution.ts';
 
+import { SCHEDULE_OPERATIONS } from './schedule-operations.ts';
 const executionId = z.strictObject({ execution_id: z.string().min(1).max(64) });
 const taskId = z.string().min(1).max(256);
 const reason = z.string().max(1024).optional();
