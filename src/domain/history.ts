@@ -36,6 +36,7 @@ const KNOWN_TYPES: ReadonlySet<string> = new Set([
   ...REPLAY_EVENT_TYPES,
 ]);
 
+  ...SCHEDULE_EVENT_TYPES,
 /**
  * The fact in a stored event, in today's shape. Payloads were written by {@link encode}, so their shape follows from type
  * and schema version.
