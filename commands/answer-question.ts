@@ -34,8 +34,12 @@ export async function giveAnswer(
   const state = known(fold(execution, history), executionId);
   const asked = openQuestions(state).filter((question) => path === null || question.path === path);
   // None, or several: the decision says so, unless this very answer was given before.
-  if (asked.length === 1 && asked[0] !== undefined) check(deps, await deps.blobs.get(asked[0].request), answer);
-  return handle(deps, answerQuestion, { executionId, path, answer: await deps.blobs.put(answer) }, meta);
+  const [question] = asked;
+  const isOne = asked.length === 1 && question !== undefined;
+  if (isOne) check(deps, await deps.blobs.get(question.request), answer);
+  // The question that was meant and checked, whatever else happens meanwhile.
+  const meant = isOne ? question.path : path;
+  return handle(deps, answerQuestion, { executionId, path: meant, answer: await deps.blobs.put(answer) }, meta);
 }
 
 function check(deps: AnswerDeps, request: Json, answer: Json): void {

@@ -7,7 +7,7 @@ const NEVER = '9999-12-31T23:59:59.999Z';
 
 export const dispatch: Projection = {
   name: 'dispatch',
-  version: 2,
+  version: 3,
   tables: ['dispatch'],
   types: [
     'ExecutionRequested',
@@ -32,25 +32,40 @@ export const dispatch: Projection = {
             priority,
             worker: null,
             answered: 0,
+            waits_for: null,
             requested: position,
           }),
         ];
       }
       case 'ExecutionStarted':
-        return [update('dispatch', where, { state: 'running', worker: event.data.worker, answered: 0 })];
-      case 'ExecutionWaiting':
         return [
-          update('dispatch', where, { state: 'pending', run_at: event.data.until ?? NEVER, worker: null }),
-          // An answer may come while the attempt still runs.
-          update('dispatch', { ...where, answered: 1 }, { run_at: occurredAt }),
+          update('dispatch', where, { state: 'running', worker: event.data.worker, answered: 0, waits_for: null }),
         ];
+      case 'ExecutionWaiting': {
+        const { reason, until } = event.data;
+        const waits = { state: 'pending', run_at: until ?? NEVER, worker: null, waits_for: reason };
+        // An answer may come while the attempt still runs.
+        const isAnswered = update('dispatch', { ...where, answered: 1 }, { run_at: occurredAt });
+        return reason === 'input' ? [update('dispatch', where, waits), isAnswered] : [update('dispatch', where, waits)];
+      }
       case 'QuestionAnswered':
+        // What waits for a time, or for the next attempt, is not due before it.
         return [
           update('dispatch', where, { answered: 1 }),
-          update('dispatch', { ...where, state: 'pending' }, { run_at: occurredAt }),
+          ...['input', 'task'].map((waits_for) =>
+            update('dispatch', { ...where, state: 'pending', waits_for }, { run_at: occurredAt }),
+          ),
         ];
       case 'AttemptFailed':
-        return [update('dispatch', where, { state: 'pending', run_at: event.data.retryAt, worker: null })];
+        return [
+          update('dispatch', where, {
+            state: 'pending',
+            run_at: event.data.retryAt,
+            worker: null,
+            answered: 0,
+            waits_for: 'retry',
+          }),
+        ];
       case 'ExecutionCompleted':
       case 'ExecutionFailed':
       case 'ExecutionCancelled':

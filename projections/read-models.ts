@@ -197,6 +197,7 @@ export const TABLES = {
       priority: 'integer',
       worker: 'text?',
       answered: 'integer',
+      waits_for: 'text?',
       requested: 'text',
     },
   },
@@ -226,7 +227,6 @@ export const TABLES = {
       position: 'text',
     },
   },
-  workers: {
   access_keys: {
     key: ['key_id'],
     indexes: [['name']],
@@ -284,6 +284,7 @@ export const TABLES = {
       position: 'text',
     },
   },
+  workers: {
     key: ['session_id'],
     indexes: [],
     columns: {

@@ -21,13 +21,16 @@ import { openSchemaCheck } from '../infra/schema-check.ts';
 import { type ConfiguredSecret, configuredSecrets } from '../infra/secrets.ts';
 import { openSourceMaps } from '../infra/source-map.ts';
 import { folderSource } from '../infra/task-source.ts';
+import { openTokens, type TokenSettings } from '../infra/tokens.ts';
 import { type OwnSession, openLockedSession, openLoneSession } from '../infra/worker-sessions.ts';
 import type { ReadModels } from '../projections/read-models.ts';
 import { countWork, dispatchTable } from '../queries/dispatch.ts';
 import { RatchetError } from './domain/errors.ts';
 import { streamName } from './domain/event.ts';
+import type { Entrance } from './interfaces/identity.ts';
 import type { Core } from './interfaces/operation.ts';
 import type { EventStore } from './ports/event-store.ts';
+import type { ConfiguredKey } from './ports/key-directory.ts';
 import type { SandboxLimits } from './ports/sandbox.ts';
 import { type Projector, projectInline } from './projector.ts';
 import { projectOnThread } from './projector-on-thread.ts';
@@ -35,20 +38,28 @@ import { type Refusal, RefusalAudit } from './reactors/audit-refusals.ts';
 import { Completions, type End } from './reactors/completions.ts';
 import { debuggingOf } from './reactors/debugging.ts';
 import { diagnosisOf } from './reactors/diagnosing.ts';
-import { followCancels } from './reactors/follow-cancels.ts';
+import { FollowedKeys } from './reactors/follow-keys.ts';
 import { FollowedTasks } from './reactors/follow-tasks.ts';
+import { followWishes } from './reactors/follow-wishes.ts';
 import { mirrorAudit } from './reactors/mirror-audit.ts';
 import { profilingOf } from './reactors/profiling.ts';
 import { replaysOf } from './reactors/replays.ts';
 import { ExecutionRunner } from './reactors/run-executions.ts';
+import { Schedules } from './reactors/schedules.ts';
 import { followSource, type SourceStatus } from './reactors/sync-sources.ts';
 import { startWorkerSession } from './reactors/worker-session.ts';
 
 export interface SourceSettings {
-import { Schedules } from './reactors/schedules.ts';
   readonly name: string;
   readonly root: string;
   readonly watch: boolean;
+}
+
+/** What callers are known by. */
+export interface AccessSettings {
+  readonly entrance: Entrance;
+  readonly keys: readonly ConfiguredKey[];
+  readonly tokens: TokenSettings;
 }
 
 /** Everything the program can be told, already checked. */
@@ -72,6 +83,7 @@ export interface AppSettings {
   readonly fileRoots: readonly string[];
   readonly secrets: Readonly<Record<string, ConfiguredSecret>>;
   readonly sources: readonly SourceSettings[];
+  readonly access: AccessSettings;
   /** False for commands that only read or record, and leave running to a server. */
   readonly runs: boolean;
   /** Mirrors the audit trail; null: no file. */
@@ -169,13 +181,16 @@ async function openParts(settings: AppSettings, closers: Closers) {
 
   const blobs = eventStoreBlobs(store, () => runtime.now());
   const directory = new FollowedTasks(store);
+  const keys = new FollowedKeys({ store, runtime, credentials }, settings.access.keys);
   const completions = new Completions(store);
   const { bounds, limits } = settings;
   const shared = {
     store,
     runtime,
     directory,
+    keys,
     schemas: openSchemaCheck(),
+    cron: cronerCron(),
     blobs,
     bounds,
     sandbox,
@@ -190,7 +205,6 @@ async function openParts(settings: AppSettings, closers: Closers) {
   const runner: ExecutionRunner = new ExecutionRunner(
     {
       ...shared,
-    cron: cronerCron(),
       // What a task runs through `runTask` is dispatched by the runner that runs the task.
       get dispatcher() {
         return runner.forSubtasks;
@@ -210,14 +224,15 @@ async function startReactors(settings: AppSettings, parts: Parts, closers: Close
   const { store, runtime, directory, completions, runner, session, projector, sandbox, onTrouble } = parts;
   const stop = new AbortController();
   closers.push(() => stop.abort());
-  await directory.load();
+  await Promise.all([directory.load(), parts.keys.refresh()]);
   const head = await store.head();
   const { signal } = stop;
   const tell = (error: unknown): void => onTrouble(error);
   void directory.follow(tell, signal);
+  void parts.keys.follow(tell, signal);
   void completions.follow(head, tell, signal);
   if (settings.auditFile !== null) void mirrorAudit(store, openAuditFile(settings.auditFile), tell, signal);
-  if (settings.runs) void followCancels(store, head, (id, reason) => runner.cancel(id, reason), tell, signal);
+  if (settings.runs) void followWishes(store, head, runner, tell, signal);
 
   const statuses: SourceStatus[] = [];
   const synced = settings.sources.map((source) => {
@@ -241,6 +256,9 @@ async function startReactors(settings: AppSettings, parts: Parts, closers: Close
     );
     closers.push(() => lease.close());
     await runner.start();
+    const schedules = new Schedules({ ...parts, dispatcher: runner }, tell);
+    closers.push(() => schedules.close());
+    await schedules.start(signal);
   }
   return statuses;
 }
@@ -255,13 +273,16 @@ function appOf(settings: AppSettings, parts: Parts, sources: readonly SourceStat
   closers.push(() => debugging.closeAll());
   const core: Core = {
     execute: { ...parts, dispatcher: runner },
+    schedules: { ...parts, dispatcher: runner },
     publish: parts,
-    const schedules = new Schedules({ ...parts, dispatcher: runner }, tell);
-    closers.push(() => schedules.close());
-    await schedules.start(signal);
     query: { db: rows.db, store, blobs: parts.blobs },
     progress: projector.progress,
     rateLimits: memoryRateLimits(),
+    access: {
+      entrance: settings.access.entrance,
+      keys: parts.keys,
+      tokens: openTokens(settings.access.tokens),
+    },
     wait: settings.wait,
     awaitEnd: (executionId, ms, createdNow) => awaitEnd(completions, executionId, ms, createdNow),
     replays: replaysOf({ ...parts, db: rows.db }),
@@ -273,7 +294,6 @@ function appOf(settings: AppSettings, parts: Parts, sources: readonly SourceStat
       syntax: openCodeSyntax(),
       progress: projector.progress,
     }),
-    schedules: { ...parts, dispatcher: runner },
     profiling: profilingOf(parts),
     projections: { statuses: () => projector.statuses(), rebuild: (names) => projector.rebuild(names) },
   };

@@ -82,6 +82,8 @@ export interface Fork {
   /** Logical clock and seed at the start of the other. */
   readonly clock: number;
   readonly seed: string;
+  /** What the other's code saw of itself: its first calls may tell it. Absent in the first forks, whose code saw their own. */
+  readonly context?: { readonly executionId: string; readonly attempt: number } | undefined;
 }
 
 /** The number under which inherited outcomes stand: before the first attempt. */
@@ -325,12 +327,15 @@ export function telemetryChain(state: ExistingExecution, attempt: number): Reado
   return new Set([...telemetryChain(state, start.journalFrom), attempt]);
 }
 
-/** @returns questions of the last attempt that nobody has answered, in the order they were asked. */
+/** @returns questions of the last attempt that nobody has answered, in the order they were asked; one that failed asks nothing. */
 export function openQuestions(state: ExistingExecution): readonly StepStart[] {
   const last = state.attempts.at(-1);
-  if (last === undefined || isFinished(state.status)) return [];
-  const answered = new Set(answersFor(state, last.attempt).keys());
-  return callsWithoutOutcome(state, last.attempt).filter(({ kind, path }) => kind === 'ask' && !answered.has(path));
+  if (last === undefined || isFinished(state.status) || state.waitingFor === 'retry') return [];
+  return callsWithoutOutcome(state, last.attempt).filter((call) => call.kind === 'ask' && !isAnswered(state, call));
+}
+
+function isAnswered(state: ExistingExecution, { path, argsHash }: StepStart): boolean {
+  return answersOf(state).get(path)?.argsHash === argsHash;
 }
 
 /** @returns calls of an attempt's chain that left and have no stored outcome. */
@@ -340,10 +345,23 @@ export function callsWithoutOutcome(state: ExistingExecution, attempt: number): 
   return state.started.filter((step) => chain.has(step.attempt) && !known.has(step.path));
 }
 
-/** @returns answers to questions of an attempt's chain, by path. */
-export function answersFor(state: ExistingExecution, attempt: number): ReadonlyMap<string, Payload> {
-  const chain = telemetryChain(state, attempt);
-  return new Map(state.answers.filter((given) => chain.has(given.attempt)).map(({ path, answer }) => [path, answer]));
+/** An answer, and the hash of the question that it was given to. */
+export interface GivenAnswer {
+  readonly answer: Payload;
+  readonly argsHash: string;
+}
+
+/**
+ * @returns what was answered in this execution, by path of the question: nobody is asked twice, so a later attempt that asks the
+ * same takes the same answer.
+ */
+export function answersOf(state: ExistingExecution): ReadonlyMap<string, GivenAnswer> {
+  return new Map(
+    state.answers.flatMap(({ attempt, path, answer }) => {
+      const question = state.started.find((step) => step.attempt === attempt && step.path === path);
+      return question === undefined ? [] : [[path, { answer, argsHash: question.argsHash }] as const];
+    }),
+  );
 }
 
 /** @returns true when the execution may go on now: its time has come, what it waits for may have happened, or it shall end. */
@@ -352,8 +370,7 @@ export function isDue(state: ExistingExecution, now: number): boolean {
   if (state.waitUntil !== null && timeOf(state.waitUntil) <= now) return true;
   if (state.waitingFor !== 'input') return state.waitUntil === null;
   const last = state.attempts.at(-1)?.attempt ?? INHERITED;
-  const consumed = new Set(journalOf(state, last).map((step) => step.path));
-  return [...answersFor(state, last).keys()].some((path) => !consumed.has(path));
+  return callsWithoutOutcome(state, last).some((call) => call.kind === 'ask' && isAnswered(state, call));
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   entriesBefore,
   entriesBeforeFailure,
   execution,
+  INHERITED,
   isFinished,
   journalOf,
 } from '../domain/execution.ts';
@@ -55,10 +56,12 @@ export async function forkOf(
   }
   const path = wish.fromStep === 'failed' ? step.path : wish.fromStep;
   const { clock, seed } = root;
+  const own = { executionId, attempt: root.attempt };
+  const context = (root.journalFrom === INHERITED ? state.request.fork?.context : undefined) ?? own;
   return {
     input: { ...input, metadata: { ...input.metadata, forked_from_step: path } },
     fork: {
-      from: { executionId, attempt: last.attempt, step: path, kept, clock, seed },
+      from: { executionId, attempt: last.attempt, step: path, kept, clock, seed, context },
       inherited: journal.slice(0, kept),
     },
   };

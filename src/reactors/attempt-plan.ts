@@ -19,7 +19,7 @@ export interface World {
   /** Resolves once the subtask of a call under way is durably asked for, or could not be. Never rejects. */
   asked(path: string): Promise<void>;
   /** True for a question without an answer yet: it may take days, so it holds no process. None is when left out. */
-  readonly isUnanswered?: (path: string) => boolean;
+  readonly isUnanswered?: (call: OpenCall) => boolean;
 }
 
 /** Where an attempt writes what happened. */

@@ -244,7 +244,7 @@ class Attempt {
 
   #parking(world: World, due: { at: number; is: 'timer' | OpenCall } | undefined, now: number) {
     const calls = [...this.#open.values()];
-    const isQuestion = ({ kind, path }: OpenCall) => kind === 'ask' && (world.isUnanswered?.(path) ?? false);
+    const isQuestion = (call: OpenCall) => call.kind === 'ask' && (world.isUnanswered?.(call) ?? false);
     const busy = calls.some((call) => call.kind !== 'sleep' && call.kind !== 'task' && !isQuestion(call));
     const forTasks = !busy && calls.some((call) => call.kind === 'task');
     this.#setIdle(forTasks);

@@ -5,19 +5,21 @@ import { isRatchetError, RatchetError } from '../domain/errors.ts';
 import { type Json, type Position, streamName } from '../domain/event.ts';
 import {
   type AttemptStart,
-  answersFor,
+  answersOf,
   callsWithoutOutcome,
   chainRoot,
   type ExecutionEvent,
   type ExecutionRequest,
   type ExistingExecution,
   type Failure,
+  INHERITED,
   journalOf,
   type StepEnd,
   telemetryChain,
 } from '../domain/execution.ts';
 import { decode } from '../domain/history.ts';
 import type { JournalEntry } from '../domain/journal.ts';
+import type { Payload } from '../domain/payload.ts';
 import { retryDelay } from '../domain/retry.ts';
 import type { TaskVersion } from '../domain/task.ts';
 import type { TelemetryEvent } from '../domain/telemetry.ts';
@@ -26,7 +28,7 @@ import type { Blobs } from '../ports/blobs.ts';
 import type { Sandbox, SandboxLimits, SandboxSession, TaskStart } from '../ports/sandbox.ts';
 import { runAttempt } from './attempt.ts';
 import type { AttemptResult } from './attempt-plan.ts';
-import { liveWorld, plainError, type WorldDeps } from './perform-steps.ts';
+import { type LiveWorld, liveWorld, plainError, type WorldDeps } from './perform-steps.ts';
 import type { Place } from './places.ts';
 import { type RecordedAttempt, Recording } from './recording.ts';
 
@@ -53,6 +55,8 @@ export type AttemptFact = Extract<
 export interface Running {
   /** Asks the task to end. */
   cancel(reason: string | null): void;
+  /** Brings the answer to a question that it has asked. */
+  answer(path: string, answer: Payload): void;
   /** Breaks the attempt off without recording an end. */
   abort(reason: Error): void;
   /** The fact that ended the attempt, durable. Rejects when it was aborted, fenced, or the store failed. */
@@ -67,7 +71,12 @@ export interface LiveDeps extends WorldDeps {
 /** Starts an attempt, which takes its place when one is free and leaves it as soon as the task has ended. */
 export function runLive(deps: LiveDeps, claimed: Claimed, place: Place): Running {
   const live = new LiveAttempt(deps, claimed, place);
-  return { cancel: (reason) => live.cancel(reason), abort: (reason) => live.abort(reason), ended: live.run() };
+  return {
+    cancel: (reason) => live.cancel(reason),
+    answer: (path, answer) => live.answer(path, answer),
+    abort: (reason) => live.abort(reason),
+    ended: live.run(),
+  };
 }
 
 class LiveAttempt {
@@ -78,6 +87,9 @@ class LiveAttempt {
   readonly #abort = new AbortController();
   #session: SandboxSession | null = null;
   #cancelReason: string | null = null;
+  #world: LiveWorld | null = null;
+  /** Those that came before there was a world to take them. */
+  readonly #answers: [string, Payload][] = [];
 
   constructor(deps: LiveDeps, claimed: Claimed, place: Place) {
     this.#deps = deps;
@@ -88,6 +100,11 @@ class LiveAttempt {
   cancel(reason: string | null): void {
     this.#cancelReason = reason;
     this.#cancel.abort();
+  }
+
+  answer(path: string, answer: Payload): void {
+    this.#answers.push([path, answer]);
+    this.#world?.answer(path, answer);
   }
 
   abort(reason: Error): void {
@@ -118,8 +135,10 @@ class LiveAttempt {
     const taskStart = await taskStartOf(this.#deps, this.#claimed);
     const journal = state === null ? [] : await resolveJournal(blobs, journalOf(state, start.attempt));
     const unknown = new Set(state === null ? [] : callsWithoutOutcome(state, start.attempt).map(({ path }) => path));
-    const answers = state === null ? new Map() : answersFor(state, start.attempt);
+    const answers = state === null ? new Map() : answersOf(state);
     const world = liveWorld(this.#deps, { request, recording, worker: start.worker, unknown, answers });
+    this.#world = world;
+    for (const [path, answer] of this.#answers) world.answer(path, answer);
     const session = await this.#enter(request, sandbox, limits);
     if (session === null) return { kind: 'cancelled', seen: false, turn: 0, clock: start.clock };
     this.#session = session;
@@ -290,15 +309,20 @@ export async function taskStartOf(
   const code = await deps.blobs.get(version.code);
   if (typeof code !== 'string') throw new RatchetError('store_corrupt', `the code of ${request.task.name} is not text`);
   const root = (state === null ? undefined : chainRoot(state, start.attempt)) ?? start;
+  const isForked = root.journalFrom === INHERITED;
+  const self = (isForked ? request.fork?.context : undefined) ?? {
+    executionId: request.executionId,
+    attempt: root.attempt,
+  };
   return {
     code: deps.sandbox.prepare(code, version.file),
     input: JSON.stringify(await deps.blobs.get(request.input)),
     context: {
-      executionId: request.executionId,
+      executionId: self.executionId,
       taskId: request.task.id,
       taskVersion: String(request.task.version),
-      jobId: request.executionId,
-      attempt: root.attempt,
+      jobId: self.executionId,
+      attempt: self.attempt,
     },
     clock: root.clock,
     seed: root.seed,

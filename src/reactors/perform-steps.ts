@@ -3,7 +3,7 @@ import { type ExecuteDeps, executeTask, executeTaskInput } from '../../commands/
 import { workerPrincipal } from '../domain/access.ts';
 import { asRatchetError, RatchetError } from '../domain/errors.ts';
 import { type Json, streamName } from '../domain/event.ts';
-import type { ExecutionRequest, TerminalEvent } from '../domain/execution.ts';
+import type { ExecutionRequest, GivenAnswer, TerminalEvent } from '../domain/execution.ts';
 import type { Outcome, TaskErrorData } from '../domain/journal.ts';
 import type { Payload } from '../domain/payload.ts';
 import { traceParentHeader } from '../domain/trace.ts';
@@ -34,18 +34,31 @@ export interface Served {
   /** Paths of calls that left in an earlier attempt and whose outcome a crash hid. */
   readonly unknown: ReadonlySet<string>;
   /** Answers to questions that were asked in an earlier attempt, by path. */
-  readonly answers: ReadonlyMap<string, Payload>;
+  readonly answers: ReadonlyMap<string, GivenAnswer>;
+}
+
+/** A world that can be told what comes in while the attempt runs. */
+export interface LiveWorld extends World {
+  /** Brings the answer to a question of this attempt. */
+  answer(path: string, answer: Payload): void;
 }
 
 /** The outside as one execution reaches it. */
-export function liveWorld(deps: WorldDeps, served: Served): World {
+export function liveWorld(deps: WorldDeps, served: Served): LiveWorld {
   const requests = new Map<string, Promise<unknown>>();
   const refused = new Set<string>();
+  /** Answers that came while this attempt runs, and who waits for one. */
+  const told = new Map<string, Payload>();
+  const waiting = new Map<string, (answer: Payload) => void>();
   return {
     asked: async (path) => {
       await requests.get(path)?.catch(() => undefined);
     },
-    isUnanswered: (path) => !served.answers.has(path) && !refused.has(path),
+    isUnanswered: (call) => answerTo(served, call) === undefined && !told.has(call.path) && !refused.has(call.path),
+    answer: (path, answer) => {
+      told.set(path, answer);
+      waiting.get(path)?.(answer);
+    },
     perform: async (call, signal) => {
       if (call.kind === 'ask') {
         const problem = schemaProblem(deps, call);
@@ -55,7 +68,10 @@ export function liveWorld(deps: WorldDeps, served: Served): World {
         }
         const asked = question(deps, served, call);
         requests.set(call.path, asked);
-        return (await asked) ?? unanswered(signal);
+        const known = await asked;
+        if (known !== null) return known;
+        const answer = told.get(call.path) ?? (await comes(waiting, call.path, signal));
+        return { ok: true, value: await deps.blobs.get(answer) };
       }
       if (served.unknown.has(call.path) && !isIdempotent(call) && served.request.options.unknownSteps === 'fail') {
         return failed(unknownOutcome(call));
@@ -86,17 +102,24 @@ function schemaProblem(deps: WorldDeps, call: OpenCall): TaskErrorData | null {
 
 /** @returns the answer, or null when nobody has given one: the question is durably asked then. */
 async function question(deps: WorldDeps, served: Served, call: OpenCall): Promise<Outcome | null> {
-  const answer = served.answers.get(call.path);
+  const answer = answerTo(served, call);
   if (answer !== undefined) return { ok: true, value: await deps.blobs.get(answer) };
   if (!served.unknown.has(call.path)) await served.recording.stepStarted(call);
   return null;
 }
 
-/** What is waited for does not come while this attempt runs: another goes on when it has. */
-function unanswered(signal: AbortSignal): Promise<Outcome> {
-  return new Promise((_resolve, reject) => {
+/** Waits for an answer while this attempt runs; when it parks before, another goes on with it. */
+function comes(waiting: Map<string, (answer: Payload) => void>, path: string, signal: AbortSignal): Promise<Payload> {
+  return new Promise((resolve, reject) => {
+    waiting.set(path, resolve);
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });
+}
+
+/** An answer that was given before this attempt, to this very question. */
+function answerTo({ answers }: Served, { path, argsHash }: OpenCall): Payload | undefined {
+  const given = answers.get(path);
+  return given?.argsHash === argsHash ? given.answer : undefined;
 }
 
 /** @returns true for a call that may be sent twice. */

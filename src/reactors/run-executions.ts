@@ -16,6 +16,7 @@ import {
 } from '../domain/execution.ts';
 import { fold } from '../domain/history.ts';
 import { JOURNAL_VERSION } from '../domain/journal.ts';
+import type { Payload } from '../domain/payload.ts';
 import type { TaskVersion } from '../domain/task.ts';
 import { timeOf } from '../domain/time.ts';
 import type { DispatchTable, Sessions } from '../ports/dispatch-table.ts';
@@ -130,6 +131,11 @@ export class ExecutionRunner implements Dispatcher {
       this.#cancelAsked.add(executionId);
       running.cancel(reason);
     } else if (this.#later.has(executionId)) this.offer(executionId, 0, 0);
+  }
+
+  /** Brings an answer to an execution that runs here; one that waits is woken by the dispatch table. */
+  answer(executionId: string, path: string, answer: Payload): void {
+    this.#running.get(executionId)?.answer(path, answer);
   }
 
   /** Takes up what is due or was left behind, now and from then on. */

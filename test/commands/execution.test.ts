@@ -85,6 +85,13 @@ describe('answering a question', () => {
       .when(answer)
       .thenFails('no_open_question');
   });
+  it('is refused while a failed attempt waits to be tried again, which stays so until its time', () => {
+    const failed = [requested, started, question('1'), attemptFailed];
+    given(answerQuestion, failed).when(answer).thenFails('no_open_question');
+    given(startAttempt, [...failed, answered('1')])
+      .when({ ...claim, start: start({ attempt: 2 }) })
+      .thenFails('version_conflict');
+  });
   it('lets the execution go on, and nothing else does, however long it takes', () => {
     const asks = [requested, started, question('1'), parked];
     given(startAttempt, asks)

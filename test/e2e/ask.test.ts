@@ -118,6 +118,65 @@ describe('a question', () => {
     await api.close();
   });
 
+  it.each([
+    [
+      'a timer that keeps coming',
+      'const every = setInterval(() => {}, 1000); const said = await ask("ok?"); clearInterval(every); return said;',
+    ],
+    [
+      'a loop of short sleeps',
+      'let said = null; ask("ok?").then((one) => { said = one; }); while (said === null) await sleep(100); return said;',
+    ],
+    ['a call that takes long', 'const [said] = await Promise.all([ask("ok?"), fetch(input.url)]); return said;'],
+  ])('beside %s is answered while the attempt runs', async (what, body) => {
+    const api = await startHttpApi();
+    const task = what.replaceAll(' ', '-');
+    await app.task(task, `async function main(input) { ${body} }`);
+    const input = { url: `${api.url}/slow?ms=700` };
+    const { execution_id: id } = await app.call('create_execution', { task_id: task, input });
+    await eventually('it asks', async () => {
+      const { questions } = await statusOf(id);
+      return Array.isArray(questions) && questions.length === 1 ? true : undefined;
+    });
+    await app.call('answer_question', { execution_id: id, answer: 'yes' });
+    expect(await ended(id)).toMatchObject({ status: 'completed', attempt: 1, output: 'yes' });
+    await replayed(app, id);
+    await api.close();
+  });
+
+  it('of an attempt that failed is closed until the next one asks it, and nobody is asked twice', async () => {
+    await app.task(
+      'fails-once',
+      `async function main(input, { attempt }) {
+        const said = ask('go?');
+        await sleep(200);
+        if (attempt === 1) throw new NetworkError('once');
+        return await said;
+      }`,
+    );
+    const retry = { max_attempts: 2, initial_ms: 400, jitter: 0 };
+    const answerIt = (id: unknown) => app.call('answer_question', { execution_id: id, answer: 'yes' });
+    const waiting = async (id: unknown, what: string) =>
+      eventually(what, async () => ((await statusOf(id))['waiting_for'] === what ? true : undefined));
+
+    const { execution_id: late } = await app.call('create_execution', { task_id: 'fails-once', input: {}, retry });
+    await waiting(late, 'retry');
+    await expect(answerIt(late)).rejects.toMatchObject({ code: 'no_open_question' });
+    await waiting(late, 'input');
+    await answerIt(late);
+    expect(await ended(late)).toMatchObject({ output: 'yes' });
+
+    const { execution_id: early } = await app.call('create_execution', { task_id: 'fails-once', input: {}, retry });
+    await eventually(
+      'it asks',
+      async () => ((await statusOf(early))['questions'] as unknown[]).length === 1 || undefined,
+    );
+    await answerIt(early);
+    const told = await ended(early);
+    expect(told).toMatchObject({ status: 'completed', output: 'yes' });
+    for (const id of [late, early]) await replayed(app, id);
+  });
+
   it('with a schema that is none fails where it is asked', async () => {
     await app.task('odd', `function main() { return ask('what?', { type: 'nonsense' }); }`);
     expect(await app.run('odd')).toMatchObject({ status: 'failed', error: { error_type: 'ConfigurationError' } });

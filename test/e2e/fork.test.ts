@@ -81,6 +81,25 @@ describe('a fork', () => {
     expect(made() - before).toBe(1);
   });
 
+  it('of code that tells others its own id and attempt goes on under the same, and replays', async () => {
+    const code = `function main({ base }, { executionId, jobId, attempt }) {
+      const first = fetch(base + '/as?' + [executionId, jobId, attempt].join('&')).body;
+      fetch(base + '/then');
+      if (attempt === 1) throw new NetworkError('once');
+      return first.path;
+    }`;
+    await app.task('tells-itself', code);
+    const retry = { max_attempts: 2, initial_ms: 5 };
+    const original = await app.run('tells-itself', { base: counter.url }, { retry });
+    expect(original).toMatchObject({ status: 'completed' });
+    const forkOf = (id: unknown) => app.call('fork_execution', { execution_id: id, from_step: '2' });
+    const first = await forkOf(original['execution_id']);
+    expect(await ended(first['execution_id'])).toMatchObject({ status: 'completed', output: original['output'] });
+    const second = await forkOf(first['execution_id']);
+    expect(await ended(second['execution_id'])).toMatchObject({ status: 'completed', output: original['output'] });
+    await replayed(app, second['execution_id']);
+  });
+
   it('with code that asks for other first steps fails by naming both', async () => {
     const original = await app.run('chain', { base: counter.url, fail: false });
     const wish = {

@@ -4,8 +4,8 @@ import { RatchetError } from '../../src/domain/errors.ts';
 import { START, type StoredEvent } from '../../src/domain/event.ts';
 import type { EventStore } from '../../src/ports/event-store.ts';
 import { Completions } from '../../src/reactors/completions.ts';
-import { followCancels } from '../../src/reactors/follow-cancels.ts';
 import { FollowedTasks } from '../../src/reactors/follow-tasks.ts';
+import { followWishes } from '../../src/reactors/follow-wishes.ts';
 import { keepFollowing } from '../../src/reactors/keep-following.ts';
 import { newEvent } from '../support/store-events.ts';
 
@@ -82,10 +82,10 @@ describe('a store that fails in between', () => {
   it('costs no request to cancel', async () => {
     const { store, broken } = breakingStore();
     const cancelled: string[] = [];
-    void followCancels(
+    void followWishes(
       store,
       START,
-      (id) => cancelled.push(id),
+      { cancel: (id) => cancelled.push(id), answer: () => undefined },
       () => undefined,
       until(),
     );
