@@ -1,11 +1,12 @@
 /** The register of all built-in projections. */
+import { accessKeys } from './access-key.ts';
 import { audit } from './audit.ts';
 import { dispatch } from './dispatch.ts';
 import { executions, steps } from './execution.ts';
 import type { Projection } from './projection.ts';
 import { replays } from './replay.ts';
-import { tasks } from './task.ts';
 import { schedules } from './schedule.ts';
+import { tasks } from './task.ts';
 import { logLines, spans } from './telemetry.ts';
 import { workers } from './worker.ts';
 
@@ -19,6 +20,6 @@ export const PROJECTIONS: readonly Projection[] = [
   dispatch,
   workers,
   replays,
-];
   schedules,
   accessKeys,
+];

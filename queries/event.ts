@@ -1,7 +1,7 @@
 /** Tells stored events as they are, one stream or all, without what readers may not see. */
 import { z } from 'zod';
 import { RatchetError } from '../src/domain/errors.ts';
-import { type Category, type Json, START, type StoredEvent, streamName } from '../src/domain/event.ts';
+import { type Category, categoryOf, type Json, START, type StoredEvent, streamName } from '../src/domain/event.ts';
 import type { EventFilter } from '../src/ports/event-store.ts';
 import { cursor, decodeCursor, defineQuery, limit, pageOf } from './query.ts';
 import { eventSight } from './task-scope.ts';
@@ -94,10 +94,11 @@ export const listExecutionEvents = defineQuery({
 export function shownEvent(event: StoredEvent) {
   const { payload, ...envelope } = event;
   const data: Json = JSON.parse(payload);
-  return { ...envelope, data: withoutSeed(data) };
+  return { ...envelope, data: withoutHidden(data, categoryOf(event.stream) === 'access' ? 'hash' : 'seed') };
 }
 
-function withoutSeed(data: Json): Json {
-  if (data === null || typeof data !== 'object' || Array.isArray(data) || !('seed' in data)) return data;
-  return { ...data, seed: '***' };
+/** The seed of randomness would foretell what a task draws; the hash of a key is of use to nobody who has not the key. */
+function withoutHidden(data: Json, field: string): Json {
+  if (data === null || typeof data !== 'object' || Array.isArray(data) || !(field in data)) return data;
+  return { ...data, [field]: '***' };
 }

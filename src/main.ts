@@ -15,6 +15,7 @@ import { type Output, openOutput } from './cli/output.ts';
 import type { ProfileOptions, TraceOptions } from './cli/profile.ts';
 import type { ReplayOptions } from './cli/replay.ts';
 import { appSettings, serveSettings } from './cli/settings.ts';
+import type { TokenOptions } from './cli/token.ts';
 
 interface Globals {
   readonly config?: string;
@@ -94,6 +95,7 @@ function program(): Command {
   addDiagnosisCommands(root);
   addTimeCommands(root);
   addConfigCommands(root);
+  addAccessCommands(root);
   return root;
 }
 
@@ -258,6 +260,25 @@ function addTimeCommands(root: Command): void {
     .option('--out <file>', 'write to this file')
     .action((id: string, options: ProfileOptions, command: Command) =>
       withSettings(command, async (settings, output) => (await timing()).profile(settings, id, options, output)),
+    );
+}
+
+function addAccessCommands(root: Command): void {
+  const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
+  root
+    .command('token')
+    .description('tokens for callers of the server')
+    .command('create')
+    .description('make a token, signed with auth.jwt.secret')
+    .requiredOption('--name <name>', 'who carries it; appears in the audit trail as token:<name>')
+    .requiredOption('--role <role>', 'admin, operator or reader')
+    .option('--expires-in <time>', 'such as 90s, 30m, 24h or 7d; auth.jwt.expires_in when left out')
+    .option('--allow-tasks <glob>', 'task names that may be touched; may be repeated', collect)
+    .option('--deny-tasks <glob>', 'task names that may not; may be repeated', collect)
+    .action((options: TokenOptions, command: Command) =>
+      withSettings(command, async (settings, output) =>
+        (await import('./cli/token.ts')).createToken(settings, options, Date.now(), output),
+      ),
     );
 }
 

@@ -2,24 +2,23 @@
 import type { FastifyInstance } from 'fastify';
 import { openSignatures } from '../../infra/signatures.ts';
 import { type App, type AppSettings, openApp } from '../app.ts';
+import { firstAdminKey } from '../interfaces/access-operations.ts';
 import { addDebugSocket } from '../interfaces/debug-socket.ts';
 import { addHealth } from '../interfaces/health.ts';
 import { createHttp } from '../interfaces/http.ts';
-import { localOnly } from '../interfaces/identity.ts';
-import { type RequestLimits, requestLimiter } from '../interfaces/limits.ts';
+import { authenticateBy } from '../interfaces/identity.ts';
 import { addRest, methodsBelow } from '../interfaces/rest.ts';
 import { addWebhooks, type WebhookSettings } from '../interfaces/webhooks.ts';
 import type { ExitCode } from './exit.ts';
+import { guarded, type ListenerSettings } from './listener.ts';
 
-export interface ServeSettings {
+export interface ServeSettings extends ListenerSettings {
   readonly host: string;
   readonly port: number;
   readonly restPrefix: string;
   readonly maxRequestBytes: number;
   readonly requestTimeoutMs: number;
   readonly keepAliveMs: number;
-  /** None where left out. */
-  readonly requestLimits?: RequestLimits;
   /** None where left out. */
   readonly webhooks?: readonly WebhookSettings[];
   readonly version: string;
@@ -38,21 +37,16 @@ export async function startServer(settings: AppSettings, serve: ServeSettings): 
   try {
     const { runtime } = app.core.execute;
     const methodsAt = methodsBelow(serve.restPrefix);
+    const onTrouble = (error: unknown): void => settings.logger.error({ err: error }, 'error of the listener');
+    const guard = guarded(serve, { ...serve, app, methodsAt, onTrouble, prefix: serve.restPrefix });
     const http = createHttp({
       ...serve,
       logger: settings.logger,
       newId: () => runtime.newId(),
-      authenticate: localOnly,
-      methodsAt,
-      limiter:
-        serve.requestLimits === undefined
-          ? null
-          : requestLimiter(app.core.rateLimits, serve.requestLimits, {
-              prefix: serve.restPrefix,
-              isRest: (path) => methodsAt(path).length > 0,
-            }),
-      onRefusal: (refusal) => app.refuse(refusal),
+      authenticate: authenticateBy(app.core.access, app.core.rateLimits),
+      ...guard.options,
     });
+    http.addHook('onClose', async () => guard.servers.close());
     addHealth(http, () => app.health(), { prefix: serve.restPrefix, version: serve.version });
     addDebugSocket(http, app.core, serve.restPrefix);
     addRest(http, app.core, serve.restPrefix);
@@ -62,7 +56,8 @@ export async function startServer(settings: AppSettings, serve: ServeSettings): 
     const address = http.server.address();
     const port = typeof address === 'object' && address !== null ? address.port : serve.port;
     const host = serve.host.includes(':') ? `[${serve.host}]` : serve.host;
-    return { app, http, url: `http://${host}:${port}`, close: () => app.close() };
+    const scheme = (serve.tls ?? null) === null ? 'http' : 'https';
+    return { app, http, url: `${scheme}://${host}:${port}`, close: () => app.close() };
   } catch (error) {
     await app.close(0);
     throw error;
@@ -84,11 +79,29 @@ export async function serve(
   };
   process.on('SIGTERM', stop).on('SIGINT', stop);
   const server = await startServer(settings, options);
+  await sayFirstKey(settings, server, say);
   say(greeting(server, options));
   await stopping.promise;
   settings.logger.info('stopping: no new work is taken, running executions get a moment to end');
   await server.close();
   return 0;
+}
+
+/** Where the configuration lets nobody in from elsewhere, the first start makes a key that does; it is said here and never again. */
+async function sayFirstKey({ access }: AppSettings, { app }: Server, say: (text: string) => void): Promise<void> {
+  const { entrance, keys, tokens } = access;
+  const hasWayIn = keys.length > 0 || tokens.jwt !== null || tokens.oauth2 !== null;
+  if (entrance === 'open' || hasWayIn) return;
+  const key = await firstAdminKey(app.core);
+  if (key === null) return;
+  say(
+    [
+      '',
+      "  An administrator's key for requests from other machines; it is shown this once and stored nowhere:",
+      `    ${key}`,
+      '  Send it as x-api-key.',
+    ].join('\n'),
+  );
 }
 
 function greeting({ url, app }: Server, { restPrefix }: ServeSettings): string {

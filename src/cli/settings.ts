@@ -2,11 +2,15 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Config } from '../../config/schema.ts';
 import type { AppSettings } from '../app.ts';
+import type { CorsRule } from '../interfaces/cors.ts';
 import type { RequestLimits } from '../interfaces/limits.ts';
 import type { RateLimit } from '../ports/rate-limits.ts';
+import { accessSettings } from './access-settings.ts';
 import type { ServeSettings } from './serve.ts';
 
 const MIB = 1024 * 1024;
+/** How much longer a connection may be silent than the longest answer takes. */
+const SILENT_AFTER_MS = 60_000;
 /** Most tasks wait for somebody else most of the time; processes are started when needed and end when idle. */
 const PLACES_PER_PROCESSOR = 8;
 
@@ -43,6 +47,7 @@ export function appSettings(config: Config, logger: FastifyBaseLogger, cpus: num
       return { name, root: path, watch: watchForChanges && autoReload };
     }),
     auditFile: config.mcp.security.auditLogEnabled ? config.mcp.auditLogFile : null,
+    access: accessSettings(config.auth),
     runs: true,
     logger,
   };
@@ -58,9 +63,19 @@ export function serveSettings(config: Config, version: string): ServeSettings {
     requestTimeoutMs: server.requestTimeoutMs,
     keepAliveMs: server.keepAliveMs,
     requestLimits: requestLimits(config),
+    maxResponseBytes: limits.maxResponseSize,
+    maxConnections: limits.maxConcurrentConnections,
+    silentMs: SILENT_AFTER_MS + Math.max(server.requestTimeoutMs, config.execution.maxExecutionTimeMs),
+    trustProxy: server.trustProxy,
+    tls: server.tls,
+    corsRules: { server: corsRule(server.cors), rest: rest.cors === null ? undefined : corsRule(rest.cors) },
     webhooks: Object.entries(config.webhooks).map(([name, sender]) => ({ name, ...sender })),
     version,
   };
+}
+
+function corsRule({ enabled, origins, credentials }: Config['server']['cors']): CorsRule | null {
+  return enabled ? { origins, credentials } : null;
 }
 
 function requestLimits({ rateLimiting }: Config): RequestLimits {

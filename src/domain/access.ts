@@ -56,6 +56,8 @@ export interface Principal {
   readonly permissions: ReadonlySet<Permission>;
   readonly tasks: TaskPatterns;
   readonly limits: CallerLimits;
+  /** When the key or token ends, in milliseconds since the epoch; absent: it does not end by itself. */
+  readonly until?: number;
 }
 
 const ALL: ReadonlySet<Permission> = new Set<Permission>(PERMISSIONS);
@@ -126,6 +128,15 @@ export function isAllowedTask({ allowed, denied }: TaskPatterns, name: string): 
 export function authorizeTask(principal: Principal, name: string, operation: string): void {
   if (isAllowedTask(principal.tasks, name)) return;
   throw new RatchetError('permission_denied', 'Permission denied: Task not allowed', {
+    details: { operation, principal: principal.id },
+  });
+}
+
+/** Fails with `permission_denied` unless `principal` holds all that it wants to hand on, for every task. */
+export function authorizeGrant(principal: Principal, permissions: readonly Permission[], operation: string): void {
+  for (const permission of permissions) authorize(principal, permission, operation);
+  if (isEveryTask(principal.tasks)) return;
+  throw new RatchetError('permission_denied', 'Permission denied: a caller with task patterns hands on no rights', {
     details: { operation, principal: principal.id },
   });
 }

@@ -27,6 +27,10 @@ export const AUDITED_TYPES = [
   'WorkerSessionStarted',
   'WorkerSessionEnded',
   'AccessRefused',
+  'KeyCreated',
+  'KeyRotated',
+  'KeyRevoked',
+  'TokenIssued',
 ] as const satisfies readonly KnownEvent['type'][];
 
 /** One line of the trail. */
@@ -64,10 +68,6 @@ function detailsOf(event: KnownEvent): Readonly<Record<string, unknown>> {
       return { name: event.data.name };
     case 'TaskVersionPublished':
       return { version: event.data.version, contentHash: event.data.contentHash, source: event.data.source };
-    case 'TaskDisabled':
-    case 'TaskDeleted':
-    case 'ExecutionCancelRequested':
-      return { reason: event.data.reason };
     case 'ScheduleCreated':
     case 'ScheduleChanged': {
       const { name, task, cron, timezone } = event.data;
@@ -81,6 +81,10 @@ function detailsOf(event: KnownEvent): Readonly<Record<string, unknown>> {
     }
     case 'ScheduleDisabled':
     case 'ScheduleDeleted':
+    case 'TaskDisabled':
+    case 'TaskDeleted':
+    case 'ExecutionCancelRequested':
+      return { reason: event.data.reason };
     case 'ExecutionRequested': {
       const { task, source } = event.data;
       return {
@@ -101,7 +105,19 @@ function detailsOf(event: KnownEvent): Readonly<Record<string, unknown>> {
       return { mode, execution: executionId, attempt, ...(mode === 'patched' ? patched : {}) };
     }
     case 'AccessRefused':
-      return { operation: event.data.operation, reason: event.data.reason, count: event.data.count };
+      return { ...event.data };
+    case 'KeyCreated': {
+      const { name, prefix, permissions, tasks, expiresAt } = event.data;
+      return { name, prefix, permissions, tasks, expiresAt };
+    }
+    case 'KeyRotated':
+      return { prefix: event.data.prefix, previousUntil: event.data.previousUntil };
+    case 'KeyRevoked':
+      return { reason: event.data.reason };
+    case 'TokenIssued': {
+      const { tokenId: _, ...told } = event.data;
+      return told;
+    }
     default:
       return {};
   }

@@ -1,11 +1,12 @@
 /** Stored events made into today's facts: the only place that reads payloads, and where old shapes are upcast. */
 import { ACCESS_EVENT_TYPES, type AccessEvent } from './access.ts';
+import { KEY_EVENT_TYPES, type KeyEvent } from './access-key.ts';
 import { RatchetError } from './errors.ts';
 import type { Evolution, Fact, StoredEvent } from './event.ts';
 import { EXECUTION_EVENT_TYPES, type ExecutionEvent } from './execution.ts';
 import { REPLAY_EVENT_TYPES, type ReplayEvent } from './replay.ts';
-import { TASK_EVENT_TYPES, type TaskEvent } from './task.ts';
 import { SCHEDULE_EVENT_TYPES, type ScheduleEvent } from './schedule.ts';
+import { TASK_EVENT_TYPES, type TaskEvent } from './task.ts';
 import { TELEMETRY_EVENT_TYPES, type TelemetryEvent } from './telemetry.ts';
 import { WORKER_EVENT_TYPES, type WorkerEvent } from './worker.ts';
 
@@ -33,10 +34,11 @@ const KNOWN_TYPES: ReadonlySet<string> = new Set([
   ...TELEMETRY_EVENT_TYPES,
   ...WORKER_EVENT_TYPES,
   ...ACCESS_EVENT_TYPES,
+  ...KEY_EVENT_TYPES,
   ...REPLAY_EVENT_TYPES,
+  ...SCHEDULE_EVENT_TYPES,
 ]);
 
-  ...SCHEDULE_EVENT_TYPES,
 /**
  * The fact in a stored event, in today's shape. Payloads were written by {@link encode}, so their shape follows from type
  * and schema version.

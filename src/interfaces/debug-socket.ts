@@ -7,6 +7,7 @@ import { authorize, type Principal } from '../domain/access.ts';
 import { asRatchetError, RatchetError } from '../domain/errors.ts';
 import { principalOf } from './identity.ts';
 import { authorizeTasks, type Core } from './operation.ts';
+import { whileStanding } from './standing.ts';
 
 const MAX_MESSAGE_BYTES = 1024 * 1024;
 /** Bytes that may wait for a slow front end; beyond them it is cut off. */
@@ -64,9 +65,14 @@ function serveSocket(core: Core, socket: WebSocket, sessionId: string, principal
     else socket.send(JSON.stringify(data));
   };
   let stop: (() => void) | null = null;
+  const stopWatch = whileStanding(core.access, principal, () => socket.close(1008, 'the key or token has ended'));
   const close = (): void => {
     stop?.();
     stop = null;
+  };
+  const leave = (): void => {
+    stopWatch();
+    close();
   };
   const carryOut = async (text: string): Promise<void> => {
     const parsed = message.safeParse(jsonOf(text));
@@ -90,8 +96,8 @@ function serveSocket(core: Core, socket: WebSocket, sessionId: string, principal
     if (isBinary) socket.close(1003, 'text only');
     else void carryOut(data.toString());
   });
-  socket.on('close', close);
-  socket.on('error', close);
+  socket.on('close', leave);
+  socket.on('error', leave);
 }
 
 function jsonOf(text: string): unknown {

@@ -4,14 +4,19 @@ import fastify, {
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
+  type FastifyServerOptions,
   LogController,
 } from 'fastify';
 import { type ErrorCode, RatchetError } from '../domain/errors.ts';
+import { addBounds, type Bounds } from './bounds.ts';
+import { tellBrokenRequest } from './broken-requests.ts';
+import { addCors, type CorsRules } from './cors.ts';
 import { problemOf, retryAfterOf } from './errors.ts';
-import type { Authenticate } from './identity.ts';
+import { type Authenticate, challengeFor } from './identity.ts';
 import { readJson } from './json-body.ts';
 import type { RequestLimiter } from './limits.ts';
 import { addRequestLog } from './request-log.ts';
+import { addSecurityHeaders } from './security-headers.ts';
 
 export interface HttpOptions {
   readonly logger: FastifyBaseLogger;
@@ -19,6 +24,14 @@ export interface HttpOptions {
   readonly requestTimeoutMs: number;
   readonly keepAliveMs: number;
   readonly newId: () => string;
+  /** Makes the server below, with its own bounds in time; one without any where left out. */
+  readonly serverFactory?: FastifyServerOptions['serverFactory'];
+  readonly bounds?: Bounds;
+  /** Pages of other origins may not call where left out. */
+  readonly cors?: CorsRules;
+  readonly isTls?: boolean;
+  /** Proxies whose X-Forwarded headers are believed. */
+  readonly trustProxy?: readonly string[];
   /** Counts requests under the limits that are set. */
   readonly limiter?: RequestLimiter | null;
   /** Finds out who calls; routes with `config: { isPublic: true }` are open to all. */
@@ -36,6 +49,7 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set([
   'dangerous_task',
   'queue_full',
   'rate_limited',
+  'too_many_connections',
 ]);
 
 /** Codes for what fastify itself refuses. */
@@ -45,6 +59,7 @@ const FRAMEWORK: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'invalid_request',
   FST_ERR_BAD_URL: 'invalid_request',
   FST_ERR_MAX_PARAM_LENGTH: 'invalid_request',
+  FST_ERR_HANDLER_TIMEOUT: 'timeout',
 };
 
 /** @returns a listener with no routes yet. */
@@ -54,6 +69,10 @@ export function createHttp(options: HttpOptions): FastifyInstance {
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'correlationId' }),
     bodyLimit: options.maxRequestBytes,
     requestTimeout: options.requestTimeoutMs,
+    handlerTimeout: options.requestTimeoutMs,
+    trustProxy: options.trustProxy === undefined || options.trustProxy.length === 0 ? false : [...options.trustProxy],
+    clientErrorHandler: tellBrokenRequest(options.newId),
+    ...(options.serverFactory === undefined ? {} : { serverFactory: options.serverFactory }),
     keepAliveTimeout: options.keepAliveMs,
     forceCloseConnections: true,
     genReqId: (request) => correlationId(request.headers['x-correlation-id']) ?? options.newId(),
@@ -67,16 +86,11 @@ export function createHttp(options: HttpOptions): FastifyInstance {
   acceptJson(http);
   http.decorateRequest('principal', null);
   addRequestLog(http);
-  http.addHook('onRequest', async (request, reply) => {
-    const { isUnlimited = false, isPublic = false } = request.routeOptions.config;
-    const limiter = isUnlimited ? null : options.limiter;
-    await limiter?.arrived(request, reply);
-    try {
-      if (!request.is404 && !isPublic) request.principal = await options.authenticate(request);
-    } finally {
-      await limiter?.identified(request, reply);
-    }
-  });
+  if (options.bounds !== undefined) addBounds(http, options.bounds);
+  addSecurityHeaders(http, options.isTls === true);
+  if (options.cors !== undefined) addCors(http, options.cors);
+  // After the headers, and after preflights, which come without credentials, have been answered.
+  http.after(() => addIdentity(http, options));
   http.addHook('onSend', async (request, reply) => {
     reply.header('x-correlation-id', request.id).header('x-content-type-options', 'nosniff');
   });
@@ -93,6 +107,20 @@ export function createHttp(options: HttpOptions): FastifyInstance {
   return http;
 }
 
+/** Finds out who calls, and counts the request. */
+function addIdentity(http: FastifyInstance, options: HttpOptions): void {
+  http.addHook('onRequest', async (request, reply) => {
+    const { isUnlimited = false, isPublic = false } = request.routeOptions.config;
+    const limiter = isUnlimited ? null : options.limiter;
+    await limiter?.arrived(request, reply);
+    try {
+      if (!request.is404 && !isPublic) request.principal = await options.authenticate(request);
+    } finally {
+      await limiter?.identified(request, reply);
+    }
+  });
+}
+
 function tellError(options: HttpOptions, error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const known = ours(error);
   const problem = problemOf(known, request.id);
@@ -103,6 +131,7 @@ function tellError(options: HttpOptions, error: unknown, request: FastifyRequest
     const principal = request.principal?.id ?? `address:${request.ip}`;
     options.onRefusal({ principal, operation, reason: problem.code });
   }
+  if (problem.status === 401) reply.header('www-authenticate', challengeFor(request));
   const seconds = retryAfterOf(known);
   if (seconds !== null) reply.header('retry-after', String(seconds));
   reply.code(problem.status).type('application/problem+json').send(problem);
@@ -121,6 +150,7 @@ function acceptJson(http: FastifyInstance): void {
 function ours(error: unknown): unknown {
   if (error instanceof RatchetError || !(error instanceof Error) || !('code' in error)) return error;
   const code = typeof error.code === 'string' ? FRAMEWORK[error.code] : undefined;
+  if (code === 'timeout') return new RatchetError(code, 'the answer took longer than server.request_timeout allows');
   return code === undefined ? error : new RatchetError(code, error.message, { cause: error });
 }
 

@@ -1,7 +1,12 @@
 /** Who calls: found out once for each request, before anything else is done with it, and the same for every surface. */
 import type { FastifyRequest } from 'fastify';
-import { LOCAL_ADMIN, type Principal } from '../domain/access.ts';
+import { ANYBODY, LOCAL_ADMIN, type Principal } from '../domain/access.ts';
 import { RatchetError } from '../domain/errors.ts';
+import type { KeyDirectory } from '../ports/key-directory.ts';
+import type { RateLimits } from '../ports/rate-limits.ts';
+import type { Tokens } from '../ports/tokens.ts';
+import { callerAt } from './addresses.ts';
+import { assertAllowed } from './limit-answers.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -14,8 +19,18 @@ declare module 'fastify' {
   }
 }
 
-/** Fails with `unauthenticated`. */
+/** Fails with `unauthenticated`, or `rate_limited` for an address that has failed too often. */
 export type Authenticate = (request: FastifyRequest) => Promise<Principal>;
+
+/** Whom a caller without key and token is taken for: on this machine the local admin, nobody, or somebody who may do all. */
+export type Entrance = 'local' | 'guarded' | 'open';
+
+/** What callers are known by. */
+export interface Access {
+  readonly entrance: Entrance;
+  readonly keys: KeyDirectory;
+  readonly tokens: Tokens;
+}
 
 /** @returns who was found to call. Fails with `unauthenticated` on a route that is open to all. */
 export function principalOf({ principal }: FastifyRequest): Principal {
@@ -37,5 +52,64 @@ export const localOnly: Authenticate = async (request) => {
   const isForwarded = FORWARDED.some((name) => request.headers[name] !== undefined);
   const isForeignPage = request.headers['sec-fetch-site'] === 'cross-site';
   if (isLocal && !isForwarded && !isForeignPage) return LOCAL_ADMIN;
-  throw new RatchetError('unauthenticated', 'only requests from this machine are accepted without a key');
+  throw new RatchetError(
+    'unauthenticated',
+    'only requests from this machine are accepted without a key; the first start of the server printed one on its standard error, ' +
+      'and POST /keys from this machine makes others. Send it as x-api-key',
+  );
 };
+
+/** Who calls without anything that tells it. */
+const WITHOUT: Readonly<Record<Entrance, Authenticate>> = {
+  local: localOnly,
+  open: async () => ANYBODY,
+  guarded: async () => {
+    throw new RatchetError(
+      'unauthenticated',
+      'neither a key nor a token came with the request; send a key as x-api-key, or a token as Authorization: Bearer',
+    );
+  },
+};
+
+/** Wrong keys and tokens from one address, after which it has to wait. */
+const FAILURES = { requests: 20, windowMs: 60_000, burst: null } as const;
+const FAILURES_NAME = 'auth.failures';
+/** Longer than any key or token. */
+const MAX_CREDENTIAL = 8_192;
+const CREDENTIAL = /^(?:Bearer|ApiKey) +([\x21-\x7e]+) *$/i;
+const TOKEN_FORM = /^[\w-]+\.[\w-]*\.[\w-]*$/;
+
+/**
+ * Keys and tokens come in headers only, since addresses are written into logs. What is wrong is told to the log of the
+ * server; callers get one and the same answer, and after 20 failures in a minute from their address none at all.
+ */
+export function authenticateBy({ entrance, keys, tokens }: Access, failures: RateLimits): Authenticate {
+  return async (request) => {
+    const given = credentialIn(request);
+    if (given === null) return WITHOUT[entrance](request);
+    const address = callerAt(request.ip);
+    const counted = (cost: number) => failures.consume(`${FAILURES_NAME} ${address}`, FAILURES, cost);
+    assertAllowed({ name: FAILURES_NAME, limit: FAILURES, allowance: await counted(0) });
+    const byKey = keys.admit(given, request.ip);
+    const admission = 'refused' in byKey && TOKEN_FORM.test(given) ? await tokens.admit(given) : byKey;
+    if ('principal' in admission) return admission.principal;
+    request.log.warn({ reason: admission.refused, address: request.ip }, 'a key or token was refused');
+    assertAllowed({ name: FAILURES_NAME, limit: FAILURES, allowance: await counted(1) });
+    throw new RatchetError('unauthenticated', 'the key or token is not accepted');
+  };
+}
+
+/** Empty text for what is no key and no token: it is refused like a wrong one. */
+function credentialIn({ headers }: FastifyRequest): string | null {
+  const key = headers['x-api-key'];
+  const given = typeof key === 'string' ? key : headers.authorization;
+  if (given === undefined) return key === undefined ? null : '';
+  if (given.length > MAX_CREDENTIAL) return '';
+  return typeof key === 'string' ? key : (CREDENTIAL.exec(given)?.[1] ?? '');
+}
+
+/** @returns the header that tells a caller how to say who it is (RFC 9110 §11.6.1, RFC 6750 §3). */
+export function challengeFor({ headers }: FastifyRequest): string {
+  const isWrong = headers['x-api-key'] !== undefined || headers.authorization !== undefined;
+  return `Bearer realm="ratchet"${isWrong ? ', error="invalid_token"' : ''}, ApiKey realm="ratchet"`;
+}

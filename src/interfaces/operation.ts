@@ -17,18 +17,21 @@ import type { Profiling } from '../domain/profile.ts';
 import type { Replays } from '../domain/replay.ts';
 import type { RateLimits } from '../ports/rate-limits.ts';
 import type { ProjectionProgress } from '../ports/read-store.ts';
+import type { Access } from './identity.ts';
 import type { Counted } from './limit-answers.ts';
 import { countOperation } from './operation-limits.ts';
+import { assertPlainNames } from './plain-names.ts';
 import { authorizeSubjects, type Subject, subjectsIn } from './task-access.ts';
 
 /** What operations work with; `app.ts` puts it together. */
 export interface Core {
   readonly execute: ExecuteDeps;
   readonly publish: PublishDeps;
+  readonly schedules: ScheduleDeps;
   readonly query: QueryDeps;
   readonly progress: ProjectionProgress;
-  readonly schedules: ScheduleDeps;
   readonly rateLimits: RateLimits;
+  readonly access: Access;
   readonly wait: { readonly defaultSeconds: number; readonly maxSeconds: number };
   /** Waits for the end of an execution; null when it takes longer. One that was created just now can not have ended before. */
   awaitEnd(
@@ -100,6 +103,7 @@ export function authorizeTasks(
 
 /** @returns the input in its form. Fails with `invalid_request` naming each field. */
 export function parse<Input>(form: z.ZodType<Input>, input: unknown): Input {
+  assertPlainNames(input);
   const parsed = form.safeParse(input);
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.flatMap(problemsOf).slice(0, 20);

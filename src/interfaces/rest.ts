@@ -12,6 +12,8 @@ import { principalOf } from './identity.ts';
 import { type Counted, tellCounted } from './limit-answers.ts';
 import { type Caller, type Core, type Operation, parse } from './operation.ts';
 import { OPERATIONS } from './operations.ts';
+import { timeFor } from './own-time.ts';
+import { whileStanding } from './standing.ts';
 import { ROUTES, type Route } from './surfaces.ts';
 
 /** Adds all routes below `prefix`. */
@@ -26,6 +28,7 @@ export function addRest(http: FastifyInstance, core: Core, prefix: string): void
       http.route({
         method: route.method,
         url,
+        ...timeFor(route.operation),
         config: { operation: route.operation },
         handler: (request, reply) =>
           route.operation === 'list_events' && wantsStream(request)
@@ -145,8 +148,11 @@ async function streamEvents(core: Core, request: FastifyRequest, reply: FastifyR
   await store.readAll(after, {}, 1);
   const gone = new AbortController();
   request.raw.on('close', () => gone.abort());
+  const stopWatch = whileStanding(core.access, principalOf(request), () => gone.abort());
   reply.hijack();
   const { raw } = reply;
+  for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value);
+  raw.setHeader('x-correlation-id', request.id);
   raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
   raw.write(': connected\n\n');
   const heartbeat = setInterval(() => raw.write(': alive\n\n'), HEARTBEAT_MS);
@@ -162,6 +168,7 @@ async function streamEvents(core: Core, request: FastifyRequest, reply: FastifyR
     if (!gone.signal.aborted) request.log.error({ err: error }, 'event stream broke off');
   } finally {
     clearInterval(heartbeat);
+    stopWatch();
     raw.end();
   }
   return reply;

@@ -70,6 +70,12 @@ export const ROUTES: readonly Route[] = [
   { operation: 'delete_schedule', method: 'DELETE', path: '/schedules/:schedule_id', status: 200 },
   get('list_events', '/events'),
   get('get_audit_trail', '/audit'),
+  post('create_key', '/keys', 201),
+  get('list_keys', '/keys'),
+  get('get_key', '/keys/:key_id'),
+  post('rotate_key', '/keys/:key_id/rotate'),
+  { operation: 'revoke_key', method: 'DELETE', path: '/keys/:key_id', status: 200 },
+  post('create_token', '/tokens', 201),
   get('list_projections', '/projections'),
   post('rebuild_projections', '/projections/rebuild'),
 ];

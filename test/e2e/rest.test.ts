@@ -99,6 +99,8 @@ const BODIES: Readonly<Record<string, unknown>> = {
   edit_schedule: { description: 'edited' },
   answer_question: { answer: 1 },
   send_debug_command: { method: 'Runtime.getIsolateId' },
+  create_key: { name: 'routes', role: 'reader' },
+  create_token: { name: 'routes', role: 'reader' },
   replay_failures: { fingerprint: '0000000000000000' },
 };
 
@@ -150,6 +152,7 @@ describe('every route', () => {
       session_id: String(session['session_id']),
       task_id: 'routes',
       other_id: executionId,
+      key_id: server.app.core.execute.runtime.uuidOf('key\nroutes'),
       replay_id: String(replayed['replayId']),
     };
     const named = (name: string) => ROUTES.filter(({ operation }) => operation === name);
@@ -339,12 +342,9 @@ describe('tasks', () => {
       expectField(await post('/tasks', { name, code: 'function main() {}' }), 'name');
   });
 
-  it.each(['100%25', '%F0%9F%90%9B', '..%2F..%2Fetc'])(
-    'with odd names in the path are not found: %s',
-    async (name) => {
-      expectProblem(await get(`/tasks/${name}`), 'task_not_found');
-    },
-  );
+  it.each(['100%25', '%F0%9F%90%9B', '..%2F..%2Fetc'])('with odd names in the path are not found: %s', async (name) => {
+    expectProblem(await get(`/tasks/${name}`), 'task_not_found');
+  });
 
   it.each(['100%', '%zz', 'x'.repeat(600)])(
     'at an address that can not be read are a problem document too: %s',

@@ -22,6 +22,14 @@ export const TEST_SETTINGS: AppSettings = {
   secrets: {},
   sources: [],
   auditFile: null,
+  access: {
+    entrance: 'local',
+    keys: [],
+    tokens: {
+      jwt: { secret: 's'.repeat(32), algorithm: 'HS256', expiresInMs: 3_600_000, issuer: 'ratchet', audience: null },
+      oauth2: null,
+    },
+  },
   runs: true,
   logger: pino({ level: process.env['TEST_LOG'] ?? 'silent' }, pino.destination(2)),
 };

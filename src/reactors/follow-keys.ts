@@ -1,0 +1,138 @@
+/** Keeps all API keys in memory, folded from their events, so that a key is known, and one that was revoked refused, without a query. */
+import type { Principal } from '../domain/access.ts';
+import {
+  accessKey,
+  type ExistingKey,
+  KEY_EVENT_TYPES,
+  type KeyEvent,
+  type KeyGrant,
+  type KeyState,
+  keyPrincipal,
+} from '../domain/access-key.ts';
+import { idOf, type Position, START } from '../domain/event.ts';
+import { decode } from '../domain/history.ts';
+import { timeOf } from '../domain/time.ts';
+import type { Credentials } from '../ports/credentials.ts';
+import type { EventPage, EventStore } from '../ports/event-store.ts';
+import type { Admission, ConfiguredKey, KeyDirectory } from '../ports/key-directory.ts';
+import type { Runtime } from '../ports/runtime.ts';
+import { keepFollowing } from './keep-following.ts';
+
+const FILTER = { categories: ['access'], types: [...KEY_EVENT_TYPES] } as const;
+
+/** One secret that lets somebody in. */
+interface Entry {
+  readonly hash: string;
+  readonly grant: KeyGrant;
+  readonly active: boolean;
+  /** Milliseconds since the epoch; null: does not end by itself. */
+  readonly until: number | null;
+}
+
+export interface FollowedKeysDeps {
+  readonly store: EventStore;
+  readonly runtime: Pick<Runtime, 'now' | 'sha256'>;
+  readonly credentials: Credentials;
+}
+
+export class FollowedKeys implements KeyDirectory {
+  readonly #deps: FollowedKeysDeps;
+  readonly #configured: readonly Entry[];
+  readonly #byId = new Map<string, KeyState>();
+  #position: Position = START;
+  /** By the beginning of their hash, which tells nothing about the key. */
+  #entries = new Map<string, readonly Entry[]>();
+  /** The hash that each principal came with. */
+  readonly #cameWith = new WeakMap<Principal, string>();
+  readonly #watches = new Set<{ readonly hash: string; readonly onEnd: () => void }>();
+
+  constructor(deps: FollowedKeysDeps, configured: readonly ConfiguredKey[]) {
+    this.#deps = deps;
+    this.#configured = configured.map(({ hash, active, ...grant }) => ({ hash, active, grant, until: null }));
+    this.#index();
+  }
+
+  admit(key: string, address: string): Admission {
+    const { runtime, credentials } = this.#deps;
+    const hash = runtime.sha256(key);
+    const entry = this.#find(hash);
+    if (entry === undefined) return { refused: 'nobody has this key' };
+    const { name, allowedIps } = entry.grant;
+    if (!entry.active) return { refused: `the key ${name} is not active` };
+    if (entry.until !== null && entry.until <= runtime.now()) return { refused: `the key ${name} has expired` };
+    if (allowedIps.length > 0 && !credentials.isWithin(address, allowedIps)) {
+      return { refused: `the key ${name} may not come from ${address}` };
+    }
+    const principal = keyPrincipal(entry.grant, entry.until);
+    this.#cameWith.set(principal, hash);
+    return { principal };
+  }
+
+  isConfigured(name: string): boolean {
+    return this.#configured.some(({ grant }) => grant.name === name);
+  }
+
+  /** Folds everything that is stored; resolves at the head. */
+  async refresh(): Promise<void> {
+    for (;;) {
+      const page = await this.#deps.store.readAll(this.#position, FILTER, 1_000);
+      this.#fold(page);
+      if (page.atHead) return;
+    }
+  }
+
+  /** Goes on folding until `signal` aborts. */
+  follow(onTrouble: (error: unknown) => void, signal: AbortSignal): Promise<void> {
+    const onPage = (page: EventPage): void => this.#fold(page);
+    return keepFollowing(this.#deps.store, { from: this.#position, filter: FILTER, onPage, onTrouble }, signal);
+  }
+
+  watch(principal: Principal, onEnd: () => void): () => void {
+    const hash = this.#cameWith.get(principal);
+    if (hash === undefined) return () => undefined;
+    const watch = { hash, onEnd };
+    this.#watches.add(watch);
+    if (this.#find(hash)?.active !== true) this.#end(watch);
+    return () => void this.#watches.delete(watch);
+  }
+
+  #find(hash: string): Entry | undefined {
+    const candidates = this.#entries.get(beginning(hash)) ?? [];
+    return candidates.find((entry) => this.#deps.credentials.isSame(entry.hash, hash));
+  }
+
+  #fold(page: EventPage): void {
+    // Two readers may bring the same page.
+    const fresh = page.events.filter(({ position }) => position > this.#position);
+    const decoded = fresh.map((stored) => ({ id: idOf(stored.stream), event: decode<KeyEvent>(stored) }));
+    for (const { id, event } of decoded) {
+      this.#byId.set(id, accessKey.evolve(this.#byId.get(id) ?? accessKey.initial, event));
+    }
+    if (page.position > this.#position) this.#position = page.position;
+    if (decoded.length === 0) return;
+    this.#index();
+    for (const watch of this.#watches) if (this.#find(watch.hash)?.active !== true) this.#end(watch);
+  }
+
+  #end(watch: { readonly hash: string; readonly onEnd: () => void }): void {
+    this.#watches.delete(watch);
+    watch.onEnd();
+  }
+
+  #index(): void {
+    const issued = [...this.#byId.values()].flatMap((state) => (state.status === 'active' ? entriesOf(state) : []));
+    this.#entries = Map.groupBy([...this.#configured, ...issued], ({ hash }) => beginning(hash));
+  }
+}
+
+function entriesOf(key: ExistingKey): readonly Entry[] {
+  const end = key.expiresAt === null ? null : timeOf(key.expiresAt);
+  const now: Entry = { hash: key.hash, grant: key, active: true, until: end };
+  if (key.previous === null) return [now];
+  const until = timeOf(key.previous.until);
+  return [now, { ...now, hash: key.previous.hash, until: end === null ? until : Math.min(end, until) }];
+}
+
+function beginning(hash: string): string {
+  return hash.slice(0, 8);
+}
