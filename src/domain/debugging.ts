@@ -114,6 +114,8 @@ export interface DebugSessionInfo {
 /** A session and where it stands: the `Debugger.paused` event, or null while it runs. */
 export interface DebugSessionView extends DebugSessionInfo {
   readonly paused: JsonObject | null;
+  /** Breakpoints of lines that it keeps, and where each came to lie: on the next line with code, or nowhere (null). */
+  readonly breakpoints: readonly { readonly asked: number; readonly line: number | null }[];
   /** Paths of the steps that the task has had an outcome of. */
   readonly stepsDone: readonly string[];
   /** How the run ended, once it has. */

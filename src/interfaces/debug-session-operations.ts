@@ -1,35 +1,12 @@
 /** What can be asked of debug sessions: open, look, lead by single commands of the DevTools protocol, close. */
 import { z } from 'zod';
-import type { Breakpoint, DebugSessionInfo, DebugSessionView } from '../domain/debugging.ts';
+import type { DebugSessionInfo, DebugSessionView } from '../domain/debugging.ts';
+import { breakpointsInput } from './debug-execution.ts';
 import { type Caller, type Core, command, type Operation } from './operation.ts';
 import { onlyAllowed } from './task-access.ts';
 
 const sessionId = z.string().min(1).max(64);
 const MAX_WAIT_SECONDS = 20;
-
-const breakpoint = z.union([
-  z.int().positive().describe('A line, from 1.'),
-  z.strictObject({
-    line: z.int().positive().optional(),
-    condition: z.string().max(1_000).optional().describe('Stop only where this expression is true.'),
-    hit_count: z.int().positive().max(1_000_000).optional().describe('Stop only from the n-th time on.'),
-    step: z
-      .string()
-      .regex(/^\d{1,9}(?:\/\d{1,9}){0,20}$/)
-      .optional()
-      .describe('Path of a step: stop in its call.'),
-  }),
-]);
-
-function breakpointOf(given: z.infer<typeof breakpoint>): Breakpoint {
-  if (typeof given === 'number') return { line: given, condition: null, hitCount: 1, step: null };
-  return {
-    line: given.line ?? null,
-    condition: given.condition ?? null,
-    hitCount: given.hit_count ?? 1,
-    step: given.step ?? null,
-  };
-}
 
 function shown(info: DebugSessionInfo) {
   return {
@@ -47,7 +24,13 @@ function shown(info: DebugSessionInfo) {
 }
 
 function shownView(view: DebugSessionView) {
-  return { ...shown(view), steps_done: view.stepsDone, paused: view.paused, end: view.end };
+  return {
+    ...shown(view),
+    breakpoints: view.breakpoints,
+    steps_done: view.stepsDone,
+    paused: view.paused,
+    end: view.end,
+  };
 }
 
 const viewOf = async (core: Core, id: string, seconds: number, caller: Caller) =>
@@ -62,11 +45,11 @@ export const DEBUG_SESSION_OPERATIONS: readonly Operation[] = [
     input: z.strictObject({
       execution_id: z.string().min(1).max(64),
       attempt: z.int().positive().optional(),
-      breakpoints: z.array(breakpoint).max(50).default([]),
+      breakpoints: breakpointsInput.default([]),
     }),
     run: async (core, input, caller) => {
       const { execution_id: executionId, attempt = null } = input;
-      const breakpoints = input.breakpoints.map(breakpointOf);
+      const { breakpoints } = input;
       const opened = await core.debugging.open({ executionId, attempt, breakpoints }, caller.principal);
       return viewOf(core, opened.sessionId, 0, caller);
     },

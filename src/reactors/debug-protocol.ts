@@ -45,11 +45,12 @@ const RULES: Readonly<Record<string, Rule>> = {
   'Debugger.setBreakpointByUrl': (params, { file }) => ({
     url: file,
     lineNumber: whole(params, 'lineNumber'),
-    ...optional(params, { columnNumber: 'number', condition: 'string' }),
+    ...optional(params, { columnNumber: 'number' }),
+    ...conditionOf(params),
   }),
   'Debugger.setBreakpoint': (params, view) => ({
     location: location(params['location'], view),
-    ...optional(params, { condition: 'string' }),
+    ...conditionOf(params),
   }),
   'Debugger.removeBreakpoint': (params) => ({ breakpointId: text(params, 'breakpointId') }),
   'Debugger.getPossibleBreakpoints': (params, view) => ({
@@ -122,6 +123,12 @@ function evaluation(params: JsonObject): JsonObject {
     throwOnSideEffect: params['throwOnSideEffect'] !== false,
     timeout,
   };
+}
+
+function conditionOf(params: JsonObject): JsonObject {
+  const { condition } = params;
+  if (condition === undefined || condition === null || condition === '') return {};
+  return { condition: text(params, 'condition') };
 }
 
 function frames(view: ProtocolView): ReadonlySet<string> {

@@ -1,5 +1,5 @@
 /** One run of a replay under the debugger, seen as the task's author sees it: frames and scripts of the task's own file only. */
-import { RatchetError } from '../domain/errors.ts';
+import { isRatchetError, RatchetError } from '../domain/errors.ts';
 import type { JsonObject } from '../domain/event.ts';
 import { type DebuggedSession, PAUSE_SCRIPT } from '../ports/debug-sandbox.ts';
 import type { Runtime } from '../ports/runtime.ts';
@@ -7,6 +7,7 @@ import { BreakConditions } from './break-conditions.ts';
 import { allowed, type ProtocolView } from './debug-protocol.ts';
 import { type DebuggedEnd, runDebugged } from './debugged-replay.ts';
 import { listOf, objectOf, textOf } from './inspected.ts';
+import { KnownObjects } from './known-objects.ts';
 import { firstLineOfMain } from './main-function.ts';
 import type { RecordedRun } from './recorded-run.ts';
 
@@ -49,6 +50,10 @@ export class DebugRun {
   #later: DebugSetup | null = null;
   /** Before the first line of the main function; removed when it is reached. */
   #atMain: string | null = null;
+  /** Ids of breakpoints of the setup, and the lines where breakpoints came to lie. */
+  readonly #laid = new Map<DebugSetup['commands'][number], string>();
+  readonly #lines = new Map<string, number>();
+  readonly #known = new KnownObjects();
   #pauseScript = '';
   #contextId: number | null = null;
   #frames: ReadonlySet<string> | null = null;
@@ -87,14 +92,43 @@ export class DebugRun {
   /** Sends a command that is offered. Fails with `debug_method_refused`, `debug_not_paused` or `evaluation_timeout`. */
   async command(method: string, params: JsonObject): Promise<JsonObject> {
     const checked = allowed(method, params, this.#view());
+    this.#known.check(checked);
     if (STEPS.has(method)) await this.#passOver(WHILE_STEPPING);
     else if (method === 'Debugger.resume') await this.#passOver(WHILE_RUNNING);
     this.#ledOn = 0;
     // The engine's own word may come after its answer.
     if (STEPS.has(method) || method === 'Debugger.resume') this.#goesOn();
     if ('condition' in checked) return this.#breaks.lay(method, checked, 1);
-    const result = await this.#send(method, checked);
-    return method === 'Runtime.getProperties' ? withoutScopes(result) : result;
+    const isGoingOn = STEPS.has(method) || method === 'Debugger.resume';
+    const result = await this.#send(method, checked).catch((error: unknown) => {
+      // The run may be over before the engine's answer is here.
+      if (isGoingOn && this.#state === 'ended') return {};
+      throw error;
+    });
+    const told = method === 'Runtime.getProperties' ? withoutScopes(result) : result;
+    this.#known.note(told);
+    return told;
+  }
+
+  /** Notes what the engine answered to a breakpoint that shall outlive this run. */
+  adopt(command: DebugSetup['commands'][number], result: JsonObject): void {
+    const id = textOf(result['breakpointId']);
+    if (id === '') return;
+    this.#laid.set(command, id);
+    const [place] = listOf(result['locations']).map(objectOf);
+    const { lineNumber } = place ?? objectOf(result['actualLocation']);
+    if (typeof lineNumber === 'number') this.#lines.set(id, lineNumber + 1);
+  }
+
+  /** @returns the id that the engine gave to a command of the setup. */
+  idOf(command: DebugSetup['commands'][number]): string | null {
+    return this.#laid.get(command) ?? null;
+  }
+
+  /** @returns the line, from 1, where a breakpoint of the setup came to lie; null while it lies nowhere. */
+  lineOf(command: DebugSetup['commands'][number]): number | null {
+    const id = this.#laid.get(command);
+    return id === undefined ? null : (this.#lines.get(id) ?? null);
   }
 
   pauseAtSteps(paths: readonly string[]): void {
@@ -120,8 +154,15 @@ export class DebugRun {
 
   async #install({ commands, steps }: DebugSetup): Promise<void> {
     this.#later = null;
-    for (const { method, params, hitCount } of commands) {
-      await this.#breaks.lay(method, allowed(method, params, this.#view()), hitCount);
+    for (const command of commands) {
+      const { method, params, hitCount } = command;
+      try {
+        const result = await this.#breaks.lay(method, allowed(method, params, this.#view()), hitCount);
+        this.adopt(command, result);
+      } catch (error) {
+        // Two ways to name one place: the engine has it already.
+        if (!isRatchetError(error, 'debug_method_refused') || !('lineNumber' in params)) throw error;
+      }
     }
     this.#session.pauseAtSteps(steps);
   }
@@ -163,6 +204,7 @@ export class DebugRun {
       case 'Debugger.resumed':
         return this.#goesOn();
       case 'Debugger.breakpointResolved':
+        this.#lines.set(textOf(params['breakpointId']), Number(objectOf(params['location'])['lineNumber']) + 1);
         if (this.#scripts.has(scriptOf(params))) this.#events.tell(method, params);
         return;
       default:
@@ -211,13 +253,15 @@ export class DebugRun {
     this.#frames = new Set(own.map((frame) => textOf(frame['callFrameId'])));
     this.#become('paused');
     const { asyncStackTrace: _async, asyncStackTraceId: _id, ...told } = params;
-    this.#events.tell('Debugger.paused', {
+    const stop = {
       ...told,
       reason: isPlace ? 'step' : (params['reason'] ?? 'other'),
       hitBreakpoints: hit.filter((id) => id !== atMain),
       callFrames: own.map(withoutGlobals),
       ...(error === null ? {} : { data: { conditionError: error } }),
-    });
+    };
+    this.#known.note(stop);
+    this.#events.tell('Debugger.paused', stop);
   }
 
   /** Leaves a place that is not the task's: a step goes on until it is in the task's file again. */

@@ -26,6 +26,7 @@ const IDLE_MS = 10 * 60_000;
 /** However busy, it ends after this. */
 const LONGEST_MS = 60 * 60_000;
 const OPEN_MS = 15_000;
+const MAX_KEPT = 100;
 
 type Kept = DebugSetup['commands'][number];
 
@@ -44,10 +45,12 @@ export class DebugSession {
   #run: DebugRun | null = null;
   #end: DebugSessionView['end'] = null;
   #waiting: (() => void)[] = [];
+  #turns: Promise<unknown> = Promise.resolve();
   #idle: NodeJS.Timeout | undefined;
   readonly #longest: NodeJS.Timeout;
   #endsAt: number;
   #isClosed = false;
+  readonly #closing = new AbortController();
   commands = 0;
   runs = 0;
 
@@ -57,14 +60,13 @@ export class DebugSession {
     this.#startedAt = deps.runtime.now();
     this.#endsAt = this.#startedAt + IDLE_MS;
     this.#steps = breakpoints.flatMap(({ step }) => (step === null ? [] : [step]));
-    for (const [index, { line, condition, hitCount }] of breakpoints.entries()) {
-      if (line === null) continue;
+    for (const [line, { condition, hitCount }] of merged(breakpoints)) {
       const params = { lineNumber: line - 1, ...(condition === null ? {} : { condition }) };
-      this.#kept.set(`asked ${index}`, { method: 'Debugger.setBreakpointByUrl', params, hitCount });
+      this.#kept.set(`line ${line}`, { method: 'Debugger.setBreakpointByUrl', params, hitCount });
     }
     this.#longest = setTimeout(() => void this.close(), LONGEST_MS);
     this.#touch();
-    this.#begin(breakpoints.length === 0 ? 'main' : null);
+    void this.#begin(breakpoints.length === 0 ? 'main' : null);
   }
 
   get principal(): string {
@@ -98,6 +100,11 @@ export class DebugSession {
     if (own !== undefined) return this.#own(own, params);
     const run = this.#run;
     if (run === null) throw new RatchetError('debug_not_paused', 'the task has not begun yet');
+    const isNew = /^Debugger[.]setBreakpoint(?:ByUrl)?$/.test(method);
+    if (isNew && this.#kept.size >= MAX_KEPT) {
+      throw new RatchetError('debug_method_refused', `refused: a session keeps at most ${MAX_KEPT} breakpoints`);
+    }
+    if (method === 'Debugger.removeBreakpoint') return this.#remove(run, params);
     const result = await run.command(method, params);
     this.#keep(method, params, result);
     return result;
@@ -114,7 +121,13 @@ export class DebugSession {
       });
       clearTimeout(timer);
     }
-    return { ...this.info(), paused: this.#paused, stepsDone: [...(this.#run?.done ?? [])], end: this.#end };
+    const lines = [...this.#kept.values()].filter(({ params }) => typeof params['lineNumber'] === 'number');
+    const breakpoints = lines.map((kept) => ({
+      asked: Number(kept.params['lineNumber']) + 1,
+      line: this.#run?.lineOf(kept) ?? null,
+    }));
+    const stepsDone = [...(this.#run?.done ?? [])];
+    return { ...this.info(), breakpoints, paused: this.#paused, stepsDone, end: this.#end };
   }
 
   listen(listener: (message: ProtocolMessage) => void): () => void {
@@ -127,6 +140,7 @@ export class DebugSession {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#closing.abort(closed());
     clearTimeout(this.#idle);
     clearTimeout(this.#longest);
     this.#run?.kill(closed());
@@ -152,17 +166,27 @@ export class DebugSession {
         this.#run?.pauseAtSteps(this.#steps);
         return { steps: [...this.#steps] };
       }
-      case 'Ratchet.stepBack': {
-        const step = this.#run?.done.at(-1) ?? null;
-        await this.#restart(step ?? 'main');
-        return { step };
-      }
+      case 'Ratchet.stepBack':
+        return { step: await this.#inTurn(() => this.#stepBack()) };
       case 'Ratchet.restart':
-        await this.#restart('main');
+        await this.#inTurn(() => this.#restart('main'));
         return {};
       default:
         return method satisfies never;
     }
+  }
+
+  /** One restart at a time: each ends the run that the one before began. */
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const turn = this.#turns.then(work);
+    this.#turns = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #stepBack(): Promise<string | null> {
+    const step = this.#run?.done.at(-1) ?? null;
+    await this.#restart(step ?? 'main');
+    return step;
   }
 
   /** Runs again from the start, with the same breakpoints, to where it shall stand. */
@@ -176,29 +200,30 @@ export class DebugSession {
     this.#paused = null;
     this.#end = null;
     this.#tell('Runtime.executionContextsCleared', {});
-    this.#begin(first);
+    await this.#begin(first);
   }
 
-  #begin(first: string | null): void {
+  /** Resolves when there is a run, or none could be begun. Never rejects. */
+  async #begin(first: string | null): Promise<void> {
     const setup: DebugSetup = { first, steps: this.#steps, commands: [...this.#kept.values()] };
     this.runs += 1;
-    const stop = AbortSignal.timeout(OPEN_MS);
-    this.#deps.debugSandbox.open(this.#facts.recorded.limits, stop).then(
-      (debugged) => {
-        if (this.#isClosed) return debugged.release();
-        const { recorded } = this.#facts;
-        const run: DebugRun = new DebugRun(this.#deps.runtime, recorded, debugged, setup, {
-          tell: (method, params) => this.#heard(run, method, params),
-          onState: () => this.#wake(),
-        });
-        this.#run = run;
-        run.ended.then(
-          (end) => this.#ended(run, end.kind, end.kind === 'threw' ? `${end.error.name}: ${end.error.message}` : null),
-          (error: unknown) => this.#ended(run, 'failed', asRatchetError(error).message),
-        );
-      },
-      (error: unknown) => this.#ended(null, 'failed', asRatchetError(error).message),
-    );
+    const { recorded } = this.#facts;
+    const stop = AbortSignal.any([AbortSignal.timeout(OPEN_MS), this.#closing.signal]);
+    try {
+      const debugged = await this.#deps.debugSandbox.open(recorded.limits, stop);
+      if (this.#isClosed) return debugged.release();
+      const run: DebugRun = new DebugRun(this.#deps.runtime, recorded, debugged, setup, {
+        tell: (method, params) => this.#heard(run, method, params),
+        onState: () => this.#wake(),
+      });
+      this.#run = run;
+      run.ended.then(
+        (end) => this.#ended(run, end.kind, end.kind === 'threw' ? `${end.error.name}: ${end.error.message}` : null),
+        (error: unknown) => this.#ended(run, 'failed', asRatchetError(error).message),
+      );
+    } catch (error) {
+      this.#ended(null, 'failed', asRatchetError(error).message);
+    }
   }
 
   #ended(run: DebugRun | null, result: string, message: string | null): void {
@@ -220,11 +245,25 @@ export class DebugSession {
 
   #keep(method: string, params: JsonObject, result: JsonObject): void {
     const { breakpointId } = result;
-    if (typeof breakpointId === 'string') this.#kept.set(breakpointId, byUrl(params));
-    if (method === 'Debugger.removeBreakpoint') this.#kept.delete(String(params['breakpointId']));
+    if (typeof breakpointId === 'string') {
+      const kept = byUrl(params);
+      this.#kept.set(breakpointId, kept);
+      this.#run?.adopt(kept, result);
+    }
     if (/^Debugger\.set(?:PauseOnExceptions|BreakpointsActive|SkipAllPauses)$/.test(method)) {
       this.#kept.set(method, { method, params, hitCount: 1 });
     }
+  }
+
+  /** By the id it was set with, or the one that it has in this run. */
+  async #remove(run: DebugRun, params: JsonObject): Promise<JsonObject> {
+    const id = String(params['breakpointId']);
+    const known = [...this.#kept].find(([key, kept]) => key === id || run.idOf(kept) === id);
+    const [key, kept] = known ?? [id, null];
+    const breakpointId = (kept === null ? null : run.idOf(kept)) ?? id;
+    const result = await run.command('Debugger.removeBreakpoint', { breakpointId });
+    this.#kept.delete(key);
+    return result;
   }
 
   #tell(method: string, params: JsonObject): void {
@@ -240,6 +279,21 @@ export class DebugSession {
     this.#endsAt = Math.min(this.#deps.runtime.now() + IDLE_MS, this.#startedAt + LONGEST_MS);
     this.#idle = setTimeout(() => void this.close(), IDLE_MS);
   }
+}
+
+/** The engine takes one breakpoint for a place: several on a line stop where any of them would. */
+function merged(breakpoints: readonly Breakpoint[]): ReadonlyMap<number, Pick<Breakpoint, 'condition' | 'hitCount'>> {
+  const byLine = new Map<number, Pick<Breakpoint, 'condition' | 'hitCount'>>();
+  for (const { line, condition, hitCount } of breakpoints) {
+    if (line === null) continue;
+    const known = byLine.get(line);
+    if (known === undefined) byLine.set(line, { condition, hitCount });
+    else {
+      const both = known.condition === null || condition === null ? null : `(${known.condition}) || (${condition})`;
+      byLine.set(line, { condition: both, hitCount: Math.min(known.hitCount, hitCount) });
+    }
+  }
+  return byLine;
 }
 
 /** A breakpoint in the form that outlives its script. */

@@ -69,10 +69,12 @@ async function opened(breakpoints: readonly Breakpoint[] = [], by: Principal = L
   };
 }
 
+const principal = (name: string): Principal => ({ ...LOCAL_ADMIN, id: `key:${name}`, name });
+
 interface Frame {
   readonly callFrameId: string;
   readonly functionName: string;
-  readonly location: { readonly lineNumber: number };
+  readonly location: { readonly scriptId: string; readonly lineNumber: number };
   readonly scopeChain: readonly { readonly type: string; readonly object: { readonly objectId: string } }[];
 }
 
@@ -137,6 +139,70 @@ describe('a debug session', () => {
     expect(await valueOf(changing, view, 'totals.sum')).toBe(0);
     await using calling = await opened([at(5, { condition: '[2, 3].includes(n)' })]);
     expect(await valueOf(calling, await calling.view(), 'n')).toBe(2);
+  });
+
+  it('takes several breakpoints on a line as one, moves one without code and says so, and one that is removed stays away', async () => {
+    await using session = await opened([
+      at(5, { condition: 'n === 3' }),
+      at(5, { condition: 'n === 2' }),
+      at(11),
+      at(99),
+    ]);
+    let view = await session.view();
+    expect([lineOf(view), await valueOf(session, view, 'n')]).toEqual([5, 2]);
+    expect(view.breakpoints).toEqual([
+      { asked: 5, line: 5 },
+      { asked: 11, line: expect.toSatisfy((line: number) => line > 11) },
+      { asked: 99, line: null },
+    ]);
+    const [stop] = view.paused?.['hitBreakpoints'] as string[];
+    await session.send('Debugger.setBreakpointByUrl', { lineNumber: 7 });
+    const { scriptId } = framesOf(view)[0]?.location ?? { scriptId: '' };
+    await session.send('Debugger.setBreakpoint', { location: { scriptId, lineNumber: 5 } });
+    await session.send('Debugger.removeBreakpoint', { breakpointId: stop ?? '' });
+    view = await session.go('Ratchet.restart');
+    expect(lineOf(view)).toBe(2);
+    view = await session.go('Debugger.resume');
+    expect(lineOf(view)).toBe(6);
+    await session.go('Ratchet.restart');
+    expect((await session.view()).end).toBeNull();
+  });
+
+  it('restarts one at a time however they come, and leaves no process behind', async () => {
+    await using session = await opened([at(8)]);
+    await session.view();
+    await Promise.all([1, 2, 3].map(() => session.send('Ratchet.restart')));
+    expect(lineOf(await session.view())).toBe(2);
+    await session.close();
+    const others = await Promise.all([
+      opened([], principal('a')),
+      opened([], principal('b')),
+      opened([], principal('c')),
+    ]);
+    expect(others.map(({ sessionId }) => sessionId)).toHaveLength(3);
+    await Promise.all(others.map((other) => other.close()));
+  });
+
+  it('keeps a hundred breakpoints at most, with conditions of a thousand characters', async () => {
+    await using session = await opened();
+    await session.view();
+    const lay = (lineNumber: number, condition = '') =>
+      session.send('Debugger.setBreakpointByUrl', { lineNumber, columnNumber: lineNumber, condition });
+    for (let line = 0; line < 100; line += 1) await lay(line);
+    await expect(lay(101)).rejects.toMatchObject({ code: 'debug_method_refused' });
+    await expect(lay(1, 'x'.repeat(1_001))).rejects.toMatchObject({ code: 'debug_method_refused' });
+  });
+
+  it('knows objects that it told of, and none whose id is guessed', async () => {
+    await using session = await opened([at(14)]);
+    const view = await session.view();
+    const own = framesOf(view)[0]?.scopeChain[0]?.object.objectId ?? '';
+    const isolate = own.slice(0, own.indexOf('.'));
+    for (const objectId of [`${isolate}.1.1`, `${isolate}.1.43`, `${own}0`]) {
+      const read = session.send('Runtime.getProperties', { objectId, ownProperties: true });
+      await expect(read).rejects.toMatchObject({ code: 'debug_method_refused' });
+    }
+    expect(await session.send('Runtime.getProperties', { objectId: own })).toHaveProperty('result');
   });
 
   it('steps back to the step before, with the values of then', async () => {
