@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-const READY = /Ratchet is ready: (http:\S+)/;
+const READY = /Ratchet is ready: (https?:\S+)/;
 const READY_MS = 25_000;
 
 /** A folder of its own for one test, gone at its end. */
