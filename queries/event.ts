@@ -94,11 +94,16 @@ export const listExecutionEvents = defineQuery({
 export function shownEvent(event: StoredEvent) {
   const { payload, ...envelope } = event;
   const data: Json = JSON.parse(payload);
-  return { ...envelope, data: withoutHidden(data, categoryOf(event.stream) === 'access' ? 'hash' : 'seed') };
+  return { ...envelope, data: categoryOf(event.stream) === 'access' ? withoutHash(data) : withoutSeed(data) };
 }
 
-/** The seed of randomness would foretell what a task draws; the hash of a key is of use to nobody who has not the key. */
-function withoutHidden(data: Json, field: string): Json {
-  if (data === null || typeof data !== 'object' || Array.isArray(data) || !(field in data)) return data;
-  return { ...data, [field]: '***' };
+function withoutSeed(data: Json): Json {
+  if (data === null || typeof data !== 'object' || Array.isArray(data) || !('seed' in data)) return data;
+  return { ...data, seed: '***' };
+}
+
+/** What a key is compared by is of use to nobody who has not the key. */
+function withoutHash(data: Json): Json {
+  if (data === null || typeof data !== 'object' || Array.isArray(data) || !('hash' in data)) return data;
+  return { ...data, hash: '***' };
 }

@@ -77,6 +77,7 @@ const FAILURES_NAME = 'auth.failures';
 /** Longer than any key or token. */
 const MAX_CREDENTIAL = 8_192;
 const CREDENTIAL = /^(?:Bearer|ApiKey) +([\x21-\x7e]+) *$/i;
+const NO_CREDENTIAL = { refused: 'it is neither a key nor a token' } as const;
 const TOKEN_FORM = /^[\w-]+\.[\w-]*\.[\w-]*$/;
 
 /**
@@ -90,7 +91,7 @@ export function authenticateBy({ entrance, keys, tokens }: Access, failures: Rat
     const address = callerAt(request.ip);
     const counted = (cost: number) => failures.consume(`${FAILURES_NAME} ${address}`, FAILURES, cost);
     assertAllowed({ name: FAILURES_NAME, limit: FAILURES, allowance: await counted(0) });
-    const byKey = keys.admit(given, request.ip);
+    const byKey = given === '' ? NO_CREDENTIAL : keys.admit(given, request.ip);
     const admission = 'refused' in byKey && TOKEN_FORM.test(given) ? await tokens.admit(given) : byKey;
     if ('principal' in admission) return admission.principal;
     request.log.warn({ reason: admission.refused, address: request.ip }, 'a key or token was refused');
