@@ -96,56 +96,73 @@ function createdWith(input: z.infer<typeof publishInput>): readonly TaskEvent[] 
 
 function nextVersion(state: ExistingTask, input: z.infer<typeof publishInput>): readonly TaskEvent[] {
   const current = currentVersion(state);
-  if (input.baseVersion !== null && input.baseVersion !== current?.version) {
-    throw new RatchetError(
-      'version_conflict',
-      `${state.name} is at version ${current?.version ?? 0}, the edit was made on version ${input.baseVersion}`,
-      { details: { task: state.name, expected: input.baseVersion, actual: current?.version ?? 0 } },
-    );
-  }
+  if (input.baseVersion !== null) currentIs(state, input.baseVersion);
   if (current?.contentHash === input.definition.contentHash) return [];
   const version = (current?.version ?? 0) + 1;
   return [{ type: 'TaskVersionPublished', data: { ...input.definition, version, uuid: input.uuid } }];
 }
 
-const switchInput = z.strictObject({ taskId: z.string(), reason: z.string().max(1024).nullable() });
+const switchInput = z.strictObject({
+  taskId: z.string(),
+  reason: z.string().max(1024).nullable(),
+  /** Version that the caller has seen as current; left out: whichever. */
+  baseVersion: z.int().optional(),
+});
+type SwitchInput = z.infer<typeof switchInput>;
 
-export const enableTask = defineCommand<z.infer<typeof switchInput>, TaskState, TaskEvent>({
+export const enableTask = defineCommand<SwitchInput, TaskState, TaskEvent>({
   name: 'enable_task',
   permission: 'manage_tasks',
   input: switchInput,
   stream: (input) => streamName('task', input.taskId),
   evolution: task,
-  decide: (state, input) =>
-    living(state, input.taskId).status === 'enabled' ? [] : [{ type: 'TaskEnabled', data: {} }],
+  decide: (state, input) => (seen(state, input).status === 'enabled' ? [] : [{ type: 'TaskEnabled', data: {} }]),
 });
 
-export const disableTask = defineCommand<z.infer<typeof switchInput>, TaskState, TaskEvent>({
+export const disableTask = defineCommand<SwitchInput, TaskState, TaskEvent>({
   name: 'disable_task',
   permission: 'manage_tasks',
   input: switchInput,
   stream: (input) => streamName('task', input.taskId),
   evolution: task,
   decide: (state, input) =>
-    living(state, input.taskId).status === 'disabled' ? [] : [{ type: 'TaskDisabled', data: { reason: input.reason } }],
+    seen(state, input).status === 'disabled' ? [] : [{ type: 'TaskDisabled', data: { reason: input.reason } }],
 });
 
-export const deleteTask = defineCommand<z.infer<typeof switchInput>, TaskState, TaskEvent>({
+export const deleteTask = defineCommand<SwitchInput, TaskState, TaskEvent>({
   name: 'delete_task',
   permission: 'manage_tasks',
   input: switchInput,
   stream: (input) => streamName('task', input.taskId),
   evolution: task,
   decide: (state, input) => {
-    living(state, input.taskId);
+    seen(state, input);
     return [{ type: 'TaskDeleted', data: { reason: input.reason } }];
   },
 });
+
+/** Fails with `task_not_found`, or `version_conflict` when it is not as the caller has seen it. */
+function seen(state: TaskState, { taskId, baseVersion }: SwitchInput): ExistingTask {
+  const existing = living(state, taskId);
+  if (baseVersion !== undefined) currentIs(existing, baseVersion);
+  return existing;
+}
 
 function living(state: TaskState, taskId: string): ExistingTask {
   if (state.status === 'none') throw unknown(taskId);
   if (state.status === 'deleted') throw gone(state.name);
   return state;
+}
+
+/** Fails with `version_conflict` when another version is current. */
+function currentIs(state: ExistingTask, baseVersion: number): void {
+  const version = currentVersion(state)?.version ?? 0;
+  if (version === baseVersion) return;
+  throw new RatchetError(
+    'version_conflict',
+    `${state.name} is at version ${version}, the edit was made on version ${baseVersion}`,
+    { details: { task: state.name, expected: baseVersion, actual: version } },
+  );
 }
 
 function unknown(nameOrId: string): RatchetError {

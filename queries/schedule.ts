@@ -55,6 +55,16 @@ export const getSchedule = defineQuery({
   },
 });
 
+/** Schedules as lists tell them, by id; those that are not there are left out. */
+export async function schedulesById({ db }: QueryDeps, ids: readonly string[]) {
+  const rows = await db
+    .selectFrom('schedules')
+    .selectAll()
+    .where('schedule_id', 'in', [...ids])
+    .execute();
+  return new Map(rows.map((row) => [row.schedule_id, told(row)]));
+}
+
 /** Fails with `schedule_not_found`, also for one of a task that the caller may not see. */
 async function scheduleRow(deps: QueryDeps, id: string, patterns?: TaskPatterns): Promise<ReadModels['schedules']> {
   const row = await deps.db.selectFrom('schedules').selectAll().where('schedule_id', '=', id).executeTakeFirst();

@@ -1,6 +1,7 @@
 /** The one list of everything that can be asked of Ratchet: each interface derives its routes, fields or tools from it. */
 import { z } from 'zod';
 import { giveAnswer } from '../../commands/answer-question.ts';
+import { baseVersion } from '../../commands/define-schedule.ts';
 import { executeTask, executeTaskInput, type Origin } from '../../commands/execute-task.ts';
 import { cancelExecution } from '../../commands/execution.ts';
 import { type Handled, handle } from '../../commands/handle.ts';
@@ -102,14 +103,14 @@ function switching(definition: typeof enableTask, description: string): Operatio
     name: definition.name,
     permission: definition.permission,
     description,
-    input: z.strictObject({ task_id: taskId, reason }),
+    input: z.strictObject({ task_id: taskId, reason, base_version: baseVersion }),
     run: async (core, input, caller) => {
       const task = core.execute.directory.find(input.task_id);
       if (task === undefined)
         throw new RatchetError('task_not_found', `there is no task ${input.task_id}`, {
           details: { task: input.task_id },
         });
-      const given = { taskId: task.taskId, reason: input.reason ?? null };
+      const given = { taskId: task.taskId, reason: input.reason ?? null, baseVersion: input.base_version };
       const handled = await handle(core.execute, definition, given, metaOf(core, caller, definition.name, input));
       await core.execute.directory.reach(handled.position);
       return toldTask(handled);

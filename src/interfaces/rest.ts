@@ -1,19 +1,14 @@
 /** Operations as REST routes: path and query parameters and the body are one input; answers tell how far the log is. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { z } from 'zod';
-import { eventFilter, eventFilterInput, shownEvent } from '../../queries/event.ts';
-import { eventSight } from '../../queries/task-scope.ts';
-import { authorize } from '../domain/access.ts';
 import { Document } from '../domain/document.ts';
-import { RatchetError } from '../domain/errors.ts';
 import { type Position, START } from '../domain/event.ts';
-import { drained } from './drained.ts';
-import { principalOf } from './identity.ts';
 import { type Counted, tellCounted } from './limit-answers.ts';
-import { type Caller, type Core, type Operation, parse } from './operation.ts';
+import type { Core, Operation } from './operation.ts';
 import { OPERATIONS } from './operations.ts';
 import { timeFor } from './own-time.ts';
-import { whileStanding } from './standing.ts';
+import { boundTo, etagOf, hasEtag, isKnown, preconditionOf } from './rest-etags.ts';
+import { bodyOf, callerOf, headerOf, record } from './rest-request.ts';
+import { stream, wantsStream } from './rest-streams.ts';
 import { ROUTES, type Route } from './surfaces.ts';
 
 /** Adds all routes below `prefix`. */
@@ -31,8 +26,8 @@ export function addRest(http: FastifyInstance, core: Core, prefix: string): void
         ...timeFor(route.operation),
         config: { operation: route.operation },
         handler: (request, reply) =>
-          route.operation === 'list_events' && wantsStream(request)
-            ? streamEvents(core, request, reply)
+          wantsStream(request, route.operation)
+            ? stream(core, operation, seen.position, request, reply)
             : answer(core, { route, operation, seen }, request, reply),
       });
     }
@@ -68,8 +63,12 @@ async function answer(
   const { min_position, ...query } = record(request.query);
   const onCounted = (counted: Counted): void => tellCounted(reply, counted);
   const caller = { ...callerOf(request, min_position), seen: seen.position, onCounted };
-  const body = route.method === 'GET' || route.method === 'DELETE' ? query : { ...query, ...object(request.body) };
-  const result = await operation.run(core, { ...body, ...record(request.params) }, caller);
+  const body = route.method === 'GET' || route.method === 'DELETE' ? query : { ...query, ...bodyOf(request.body) };
+  const ifMatch = headerOf(request, 'if-match');
+  const input = boundTo(operation.name, ifMatch, { ...body, ...record(request.params) });
+  const result = await operation.run(core, input, caller).catch((error: unknown) => {
+    throw preconditionOf(ifMatch, error);
+  });
   if (result instanceof Document) return sendDocument(result, route.status, reply);
   const position = record(result)['position'];
   if (typeof position === 'string' && operation.kind === 'command') {
@@ -77,7 +76,25 @@ async function answer(
     if (position > seen.position) seen.position = position;
   }
   const stillRuns = route.operation === 'execute_task' && record(result)['status'] === 'running';
+  if (operation.kind === 'query') return tell(core, operation.name, result, request, reply.code(route.status));
   return reply.code(stillRuns ? 202 : route.status).send(result);
+}
+
+/** One thing is told with its entity tag, and not at all to those who have it. */
+function tell(
+  core: Core,
+  operation: string,
+  result: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  if (!hasEtag(operation)) return reply.send(result);
+  const body = JSON.stringify(result);
+  const etag = etagOf(core.execute.runtime, operation, body, record(result)['version']);
+  reply.header('etag', etag).header('cache-control', 'private, no-cache');
+  const known = headerOf(request, 'if-none-match');
+  if (known !== null && isKnown(known, etag)) return reply.code(304).send();
+  return reply.type('application/json; charset=utf-8').send(body);
 }
 
 /** Nothing in a document may run or load anything, unless the document itself says what. */
@@ -89,87 +106,4 @@ function sendDocument({ mediaType, body, headers }: Document, status: number, re
     .headers({ 'content-security-policy': DOCUMENT_POLICY, ...headers })
     .type(`${mediaType}; charset=utf-8`)
     .send(body);
-}
-
-function callerOf(request: FastifyRequest, minPosition: unknown): Omit<Caller, 'seen'> {
-  const header = (name: string): string | null => {
-    const value = request.headers[name];
-    return typeof value === 'string' ? value : null;
-  };
-  const key = header('idempotency-key');
-  if (key !== null && key.length > 256) {
-    throw new RatchetError('invalid_request', 'idempotency-key: at most 256 characters', {
-      details: { problems: [{ field: 'idempotency-key', message: 'at most 256 characters' }] },
-    });
-  }
-  const wanted = typeof minPosition === 'string' ? minPosition : header('x-min-position');
-  return {
-    principal: principalOf(request),
-    source: { kind: 'rest', sessionId: null, clientInfo: header('user-agent')?.slice(0, 256) ?? null },
-    idempotencyKey: key,
-    traceparent: header('traceparent')?.slice(0, 256) ?? null,
-    minPosition: wanted?.slice(0, 64) ?? START,
-  };
-}
-
-function record(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? { ...value } : {};
-}
-
-function object(body: unknown): Record<string, unknown> {
-  if (body === undefined || body === null) return {};
-  if (typeof body === 'object' && !Array.isArray(body)) return { ...body };
-  throw new RatchetError(
-    'invalid_request',
-    `(body): an object is expected, ${Array.isArray(body) ? 'a list' : typeof body} came`,
-  );
-}
-
-function wantsStream(request: FastifyRequest): boolean {
-  return request.headers.accept?.includes('text/event-stream') === true;
-}
-
-const streamInput = z.strictObject({
-  ...eventFilterInput,
-  after: z.string().max(64).optional().describe('Position to go on after; the head when left out.'),
-});
-
-const HEARTBEAT_MS = 15_000;
-
-/** Server-sent events: the id of each is its position, so that a client that reconnects misses nothing. */
-async function streamEvents(core: Core, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  authorize(principalOf(request), 'read_traces', 'list_events');
-  const { after: asked, ...filter } = parse(streamInput, record(request.query));
-  const { store } = core.query;
-  const isSeen = eventSight(store, principalOf(request).tasks);
-  const lastId = request.headers['last-event-id'];
-  const after = typeof lastId === 'string' ? lastId : (asked ?? (await store.head()));
-  // A position that is none is refused here, while there still is an answer to refuse with.
-  await store.readAll(after, {}, 1);
-  const gone = new AbortController();
-  request.raw.on('close', () => gone.abort());
-  const stopWatch = whileStanding(core.access, principalOf(request), () => gone.abort());
-  reply.hijack();
-  const { raw } = reply;
-  for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value);
-  raw.setHeader('x-correlation-id', request.id);
-  raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
-  raw.write(': connected\n\n');
-  const heartbeat = setInterval(() => raw.write(': alive\n\n'), HEARTBEAT_MS);
-  try {
-    for await (const page of store.subscribe(after, eventFilter(filter), gone.signal)) {
-      for (const event of page.events) {
-        if (!(await isSeen(event))) continue;
-        const text = `id: ${event.position}\nevent: ${event.type}\ndata: ${JSON.stringify(shownEvent(event))}\n\n`;
-        if (!raw.write(text)) await drained(raw, gone.signal);
-      }
-    }
-  } catch (error) {
-    if (!gone.signal.aborted) request.log.error({ err: error }, 'event stream broke off');
-  } finally {
-    clearInterval(heartbeat);
-    stopWatch();
-    raw.end();
-  }
-  return reply;
 }

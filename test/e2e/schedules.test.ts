@@ -315,10 +315,10 @@ it('a server that is killed again and again fires once for each second', async (
   const fired = await firings(last.url);
   const due = fired.map(({ data }) => Date.parse(String(data['dueAt'])));
   expect(due).toEqual(due.map((_, index) => (due[0] ?? 0) + index * 1_000));
-  const wanted = fired.map(({ data }) => data['executionId']).sort();
+  const wanted = fired.map(({ data }) => String(data['executionId'])).toSorted();
   await eventually('each has become an execution', async () => {
     const requested = (await events(last.url)).filter(({ type }) => type === 'ExecutionRequested');
-    const ids = requested.map(({ data }) => data['executionId']).sort();
+    const ids = requested.map(({ data }) => String(data['executionId'])).toSorted();
     return JSON.stringify(ids) === JSON.stringify(wanted) ? true : undefined;
   });
 }, 60_000);
