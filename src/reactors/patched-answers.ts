@@ -2,7 +2,7 @@
 import { type CustomOutcome, canonicalJson, type Outcome } from '../domain/journal.ts';
 import type { AnsweredBy, PatchedStep, StepChange, Stub } from '../domain/replay.ts';
 import type { OpenCall } from './attempt-plan.ts';
-import { type Answer, type Answers, UNORDERED } from './patched-attempt.ts';
+import { type Answer, type Answers, type PatchedEnd, UNORDERED } from './patched-attempt.ts';
 import { JournalMatch, mayReuse, type RecordedCall } from './patched-match.ts';
 import { Stubs } from './patched-stubs.ts';
 
@@ -16,6 +16,9 @@ export interface AnswerRules {
   /** Carries out a call for real; null for one that must not leave. */
   readonly live: (call: OpenCall) => ((signal: AbortSignal) => Promise<Outcome>) | null;
 }
+
+/** How the run of the code ended; `killed`: by a limit or the deadline. */
+export type EndKind = PatchedEnd['kind'] | 'killed';
 
 /** One call of the replay. */
 export interface AnsweredCall {
@@ -31,6 +34,8 @@ export interface AnsweredCall {
   /** Logical clock of the delivery, and its place among all. */
   delivered: { readonly at: number; readonly place: number } | null;
   readonly isMemo: boolean;
+  /** How many deliveries there were before it was made. */
+  readonly after: number;
 }
 
 export class PatchedAnswers implements Answers {
@@ -41,6 +46,8 @@ export class PatchedAnswers implements Answers {
   readonly #asked: AnsweredCall[] = [];
   readonly #byPath = new Map<string, AnsweredCall>();
   #deliveries = 0;
+  /** Deliveries of outcomes and timers, and the logical clock of the last one. */
+  #moves = { count: 0, clock: 0 };
 
   constructor(rules: AnswerRules) {
     this.#rules = rules;
@@ -72,6 +79,7 @@ export class PatchedAnswers implements Answers {
       outcome: null,
       delivered: null,
       isMemo: false,
+      after: this.#moves.count,
     });
     return answer;
   }
@@ -108,12 +116,17 @@ export class PatchedAnswers implements Answers {
     const found = this.#memos.exact(call);
     const entry = found ?? this.#memos.like(call);
     const isEqual = found !== null && found.outcome !== null && sameOutcome(found.outcome, outcome);
-    this.#keep({ call, entry, isEqual, by: 'code', answer: null, outcome, delivered: null, isMemo: true });
+    const after = this.#moves.count;
+    this.#keep({ call, entry, isEqual, by: 'code', answer: null, outcome, delivered: null, isMemo: true, after });
   }
 
   #keep(asked: AnsweredCall): void {
     this.#asked.push(asked);
     if (!asked.isMemo) this.#byPath.set(asked.call.path, asked);
+  }
+
+  moved(clock: number): void {
+    this.#moves = { count: this.#moves.count + 1, clock };
   }
 
   delivered(path: string, outcome: Outcome, clock: number): void {
@@ -124,15 +137,36 @@ export class PatchedAnswers implements Answers {
     asked.delivered = { at: clock, place: this.#deliveries };
   }
 
-  /** @param isOver the code came to its end, so that what is still open is awaited by nobody */
-  steps(isOver: boolean): readonly PatchedStep[] {
+  /** @returns blocked calls whose answers the end may hang on. */
+  decisive(end: EndKind): readonly OpenCall[] {
+    return this.#asked.filter((asked) => this.#isDecisive(asked, end)).map(({ call }) => call);
+  }
+
+  /**
+   * An answer could only have changed the end had it come before the last delivery. So a blocked call decides nothing when
+   * nothing was delivered after it, or only what came within the time for which the record shows that it had no answer.
+   */
+  #isDecisive({ call, entry, isEqual, by, after }: AnsweredCall, end: EndKind): boolean {
+    if (by !== 'blocked') return false;
+    if (end === 'blocked' || (end === 'killed' && this.#isLiveOpen())) return true;
+    const { count, clock } = this.#moves;
+    if (count === after) return false;
+    return !(isEqual && entry !== null && clock - call.startedAt <= entry.silentMs);
+  }
+
+  /** Then the deadline may have come in the wait for it, later than the last delivery. */
+  #isLiveOpen(): boolean {
+    return this.#asked.some(({ by, outcome }) => by === 'live' && outcome === null);
+  }
+
+  steps(end: EndKind): readonly PatchedStep[] {
     const claimed = new Set<RecordedCall>();
     const made = this.#asked.map((asked): PatchedStep => {
-      const change = this.#changeOf(asked, isOver);
+      const change = this.#changeOf(asked, end);
       const recorded = change === 'new' ? null : asked.entry;
       if (recorded !== null) claimed.add(recorded);
       const { path, kind, name, request } = asked.call;
-      const isLeft = isOver && asked.outcome === null && (change === 'reused' || asked.by !== 'blocked');
+      const isLeft = end !== 'blocked' && asked.outcome === null && (change === 'reused' || asked.by !== 'blocked');
       const answeredBy = isLeft ? 'nobody' : asked.by;
       const was = recorded === null ? null : toldEntry(recorded);
       return { change, path, kind, name, answeredBy, request, recorded: was, outcome: asked.outcome };
@@ -141,13 +175,15 @@ export class PatchedAnswers implements Answers {
     return [...made, ...unused.flatMap((entry) => missing(entry))];
   }
 
-  #changeOf({ call, entry, isEqual, by, isMemo, outcome }: AnsweredCall, isOver: boolean): StepChange {
+  #changeOf(asked: AnsweredCall, end: EndKind): StepChange {
+    const { call, entry, isEqual, by, isMemo, outcome } = asked;
     if (entry === null) return 'new';
     if (isMemo && isEqual) return 'reused';
     if (isMemo) return entry.argsHash === call.argsHash || !this.#memos.isUsed(entry) ? 'changed' : 'new';
     if (isEqual && entry.outcome !== null) return 'reused';
     // The record has such a call without an outcome: the same only where this run needed none either.
-    if (isEqual) return isOver && outcome === null ? 'reused' : by === 'clock' ? 'reused' : 'new';
+    if (isEqual && by === 'clock') return 'reused';
+    if (isEqual) return outcome === null && !this.#isDecisive(asked, end) ? 'reused' : 'new';
     // An entry that an equal call took later was not what this one came from.
     return this.#calls.isUsed(entry) && by !== 'journal' ? 'new' : 'changed';
   }

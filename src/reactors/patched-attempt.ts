@@ -28,6 +28,8 @@ export const UNORDERED: number = Number.MAX_SAFE_INTEGER;
 export interface Answers {
   answer(call: OpenCall): Answer;
   memo(memo: CustomOutcome, argsHash: string): void;
+  /** Told of each delivery, an outcome or a timer: all that is still open had no answer at that clock. Not told when left out. */
+  moved?(clock: number): void;
   delivered(path: string, outcome: Outcome, clock: number): void;
 }
 
@@ -103,6 +105,7 @@ class PatchedAttempt {
       if (status.kind === 'threw') return { kind: 'threw', error: status.error, turn: number, clock };
       const next = await this.#next(turn);
       if (next === null) return { ...this.#stuck(status.blockedOn), turn: number, clock };
+      this.#plan.answers.moved?.(next.clock);
       turn = await session.deliver(next);
     }
   }

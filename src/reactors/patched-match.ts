@@ -16,6 +16,8 @@ export interface RecordedCall {
   readonly durationMs: number;
   /** Place among the outcomes in the order of their delivery. */
   readonly order: number;
+  /** Without an outcome: for how many logical milliseconds the record shows that none came. 0 with one. */
+  readonly silentMs: number;
 }
 
 type Asked = Pick<OpenCall, 'path' | 'kind' | 'argsHash' | 'request'>;

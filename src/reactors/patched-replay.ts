@@ -88,9 +88,9 @@ export async function replayPatched(deps: PatchedDeps, patched: PatchedRun, repl
   const told: Told = { answers, logs: [] };
   const ended = await drive(deps, patched, told);
   const end = await replayedEnd(deps, patched, ended);
-  const steps = answers.steps(ended.kind === 'returned' || ended.kind === 'threw');
+  const steps = answers.steps(ended.kind);
   const was = await recordedEnd(deps, run);
-  const judgement = judge(was, end, steps);
+  const judgement = judge(was, end, steps, answers.decisive(ended.kind));
   const unused = answers.unusedStubs;
   const canBeTest = patch.saveTest !== null && end.kind !== 'blocked' && judgement.verdict !== 'undecided';
   return {

@@ -30,36 +30,49 @@ const MAX_QUOTED = 300;
 /** Blocked calls that are named. */
 const MAX_NAMED = 3;
 
-/** @returns the verdict, a sentence, and where the outputs of two good runs differ. */
-export function judge(was: RecordedEnd, is: ReplayedEnd, steps: readonly PatchedStep[]): Judgement {
-  const blocked = steps.filter(({ answeredBy }) => answeredBy === 'blocked');
+/** A blocked call, as it is named. */
+type Blocked = Pick<PatchedStep, 'path' | 'kind' | 'name'>;
+
+/**
+ * @param decisive blocked calls whose answers the end may hang on; with any, nothing is decided
+ * @returns the verdict, a sentence, and where the outputs of two good runs differ.
+ */
+export function judge(
+  was: RecordedEnd,
+  is: ReplayedEnd,
+  steps: readonly PatchedStep[],
+  decisive: readonly Blocked[],
+): Judgement {
+  const paths = new Set(decisive.map(({ path }) => path));
+  const harmless = steps.filter(({ answeredBy, path }) => answeredBy === 'blocked' && !paths.has(path));
   const told = (verdict: PatchVerdict, words: string, outputDiff: readonly JsonDifference[] = []): Judgement => {
-    return { verdict, summary: `${words}; ${countsOf(steps)}.`, outputDiff };
+    const left = harmless.length === 0 ? '' : `; ${unsentWords(harmless)}`;
+    return { verdict, summary: `${words}${left}; ${countsOf(steps)}.`, outputDiff };
   };
   switch (is.kind) {
     case 'blocked':
-      return told('undecided', `It can not be told: ${blockedWords(blocked)}`);
+      return told('undecided', `It can not be told: ${blockedWords(decisive)}`);
     case 'failure': {
       const said = quoted(is.failure);
+      // Without the answer that it was denied, the code may have come to another end.
+      if (decisive.length > 0) return told('undecided', `It failed with ${said}, but ${blockedWords(decisive)}`);
       if (was.failure !== null && isSame(was.failure, is.failure))
         return told('fails_same', `It fails as before: ${said}`);
-      // Without the answer that it was denied, the code may have come to another end.
-      if (blocked.length > 0) return told('undecided', `It failed with ${said}, but ${blockedWords(blocked)}`);
       return told('fails_otherwise', `It fails otherwise: ${said}`);
     }
     case 'output': {
-      const others = blocked.length === 0 ? '' : `, although ${blockedWords(blocked)}`;
-      if (was.status === 'failed' && was.failure !== null) {
-        return told('succeeds', `It succeeds where the recorded run failed with ${quoted(was.failure)}${others}`);
-      }
-      if (was.status === 'cancelled')
-        return told('succeeds', `It succeeds where the recorded run was cancelled${others}`);
-      const diff = jsonDifferences(was.output, is.output);
-      return told('succeeds', `It succeeds with ${outputWords(diff.length)}${others}`, diff);
+      const diff = was.status === 'completed' ? jsonDifferences(was.output, is.output) : [];
+      if (decisive.length > 0) return told('undecided', `It returned, but ${blockedWords(decisive)}`, diff);
+      return told('succeeds', `It succeeds ${successWords(was, diff.length)}`, diff);
     }
     default:
       return is satisfies never;
   }
+}
+
+function successWords({ status, failure }: RecordedEnd, differences: number): string {
+  if (failure !== null) return `where the recorded run failed with ${quoted(failure)}`;
+  return status === 'cancelled' ? 'where the recorded run was cancelled' : `with ${outputWords(differences)}`;
 }
 
 /** A failure of the process has one cause whatever its words; one of the code is known by its fingerprint. */
@@ -80,12 +93,20 @@ function outputWords(differences: number): string {
   return `an output that differs from the recorded one in ${differences >= MAX_DIFFERENCES ? 'at least ' : ''}${places}`;
 }
 
-function blockedWords(blocked: readonly PatchedStep[]): string {
-  const named = blocked.slice(0, MAX_NAMED).map(({ path, name }) => `${name.slice(0, MAX_QUOTED)} (step ${path})`);
-  const more = blocked.length > MAX_NAMED ? ` and ${blocked.length - MAX_NAMED} more` : '';
+function blockedWords(blocked: readonly Blocked[]): string {
   const canBeLive = blocked.some(({ kind }) => kind === 'http' || kind === 'file' || kind === 'hmac');
-  const is = blocked.length > 1 ? 'are' : 'is';
-  return `${named.join(', ')}${more} ${is} not answered by the record: stub it${canBeLive ? ', or allow live calls' : ''}`;
+  return `${named(blocked)} not answered by the record: stub it${canBeLive ? ', or allow live calls' : ''}`;
+}
+
+function unsentWords(blocked: readonly Blocked[]): string {
+  return `${named(blocked)} not sent, and nothing waits for it`;
+}
+
+/** @returns the first of them by name, and the verb. */
+function named(blocked: readonly Blocked[]): string {
+  const first = blocked.slice(0, MAX_NAMED).map(({ path, name }) => `${name.slice(0, MAX_QUOTED)} (step ${path})`);
+  const more = blocked.length > MAX_NAMED ? ` and ${blocked.length - MAX_NAMED} more` : '';
+  return `${first.join(', ')}${more} ${blocked.length > 1 ? 'are' : 'is'}`;
 }
 
 /** @returns how many steps were reused, changed, new and missing. */

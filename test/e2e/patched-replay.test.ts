@@ -170,6 +170,12 @@ describe('over past failures', () => {
     expect(by.counts['fails_same']).toBe(2);
   });
 
+  it('a fix that may owe its end to a call that was blocked is not counted as one', async () => {
+    const execution_id = await lastFailure();
+    const code = FIXED.replace('return', `await Promise.race([fetch(url + '/text'), sleep(9)]); return`);
+    expect((await over({ execution_id, code, limit: 2 })).counts).toMatchObject({ succeeds: 0, undecided: 2 });
+  });
+
   it('what can not be replayed stands in the table', async () => {
     await app.task('loops', 'async function main({ n }) { if (n) for (;;); return n.x.y; }');
     const { execution_id } = await app.run('loops', { n: 1 }, { timeout: 0.3 });

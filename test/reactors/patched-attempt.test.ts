@@ -193,6 +193,55 @@ describe('a call that the record does not hold', () => {
     expect(told).toMatchObject({ verdict: 'undecided', result: 'threw', error: { message: 'late' } });
   });
 
+  /** With `other` in the place of the answer that a call is denied, nobody can tell what the code would have done. */
+  it.each([
+    [
+      'fails as before',
+      `const v = await Promise.race([other('good'), sleep(1000).then(() => null)]); return v.length;`,
+    ],
+    ['returns', `return Promise.race([other().then(() => { throw new Error('bad'); }), sleep(1000).then(() => 7)]);`],
+    ['returns after a timer', `void other(); await new Promise((go) => setTimeout(go, 1)); return 1;`],
+    ['returns after an answer', `void other(); await fetch(url + '/stubbed'); return 1;`],
+    ['throws after a sleep', `void other(); await sleep(0); throw new DataError('x');`],
+    ['breaks the schema after a timer', `return Promise.race([other(7), sleep(5).then(() => 'text')]);`],
+    ['loops without end after a timer', `void other(); await sleep(1); for (;;);`],
+  ])('leaves the verdict open where the code %s after something else came first', async (_, rest) => {
+    tasks += 1;
+    await app.task(`open-${tasks}`, failing('return null.length;'), {
+      output_schema: { type: 'number' },
+    });
+    const { execution_id } = await app.run(`open-${tasks}`, { url: api.url }, { timeout: 1 });
+    const other = `const other = (value) => fetch(url + '/text').then(() => value);`;
+    const stubs = [{ match: { url: '/stubbed' }, value: 1 }];
+    const told = await patched(execution_id, { code: failing(other + rest), stubs, save_test: 'open' });
+    expect(told).toMatchObject({ verdict: 'undecided', test: null });
+    expect(told.summary).toContain(`GET ${api.url}/text (step 2) is not answered by the record`);
+  });
+
+  it('leaves the verdict open where the deadline came while another call was out', async () => {
+    await app.task('too-late', failing(`await fetch(url + '/never');`));
+    const late = await app.run('too-late', { url: api.url }, { timeout: 0.5 });
+    const code = failing(`return Promise.race([runTask('echo', 1), fetch(url + '/never?2')]);`);
+    expect(await replayOf(late['execution_id'], { code, allow_live: true })).toMatchObject({
+      verdict: 'undecided',
+      result: 'killed',
+    });
+  });
+
+  it.each([
+    ['returns', `return 5;`, 'succeeds', { expected_output: 5 }],
+    ['fails as before', `return a.nothing.length;`, 'fails_same', {}],
+    ['fails otherwise', `throw new DataError('x');`, 'fails_otherwise', { expected_error: 'DataError: x' }],
+  ])('decides nothing where the code %s in the turn that makes it', async (_, rest, verdict, test) => {
+    const { execution_id } = await ran(failing('return a.nothing.length;'));
+    const code = failing(`void fetch(url + '/text'); ${rest}`);
+    const told = await patched(execution_id, { code, save_test: 'last' });
+    expect(told).toMatchObject({ verdict, test });
+    expect(told.steps[1]).toMatchObject({ change: 'new', answered_by: 'blocked', outcome: null });
+    expect(told.summary).toContain(`; GET ${api.url}/text (step 2) is not sent, and nothing waits for it`);
+    expect(await runSavedTest(sandbox, code, told.test)).toMatchObject({ passed: true });
+  });
+
   it('does not keep a timer that looks for its answer going for ever', async () => {
     const { execution_id } = await ran(failing('return a.nothing.length;'));
     const code = failing('setInterval(() => {}, 10); return (await fetch(url + "/text")).status;');
@@ -341,8 +390,34 @@ describe('races', () => {
     expect(output).toBeNull();
     const told = await patched(execution_id, { code: race(10).replace('ms=60', 'ms=300') });
     expect(told).toMatchObject({ verdict: 'succeeds', output: 'timer', counts: { reused: 1, new: 0 } });
+    // How long it had no answer is recorded; whether it has one after ten seconds is not.
     const waits = await patched(execution_id, { code: race(10_000).replace('ms=60', 'ms=300') });
-    expect(waits).toMatchObject({ output: 'timer' });
+    expect(waits).toMatchObject({ verdict: 'undecided', output: 'timer', counts: { reused: 0, new: 1 } });
+    expect(waits.summary).toContain('(step 1) is not answered by the record');
+  });
+
+  it('with a call that hung until the deadline are decided for as long as it is known to hang', async () => {
+    const hangs = failing(`return (await fetch(url + '/never')).status;`);
+    await app.task('hangs', hangs);
+    const { execution_id, error } = await app.run('hangs', { url: api.url }, { timeout: 1 });
+    expect(error).toMatchObject({ error_type: 'TimeoutError' });
+    const within = (ms: number): string =>
+      failing(`return Promise.race([fetch(url + '/never').then(() => 'answer'), sleep(${ms}).then(() => 'late')]);`);
+    const soon = await patched(execution_id, { code: within(300), save_test: 'soon' });
+    expect(soon).toMatchObject({ verdict: 'succeeds', output: 'late', counts: { reused: 2, new: 1 } });
+    expect(await runSavedTest(sandbox, within(300), soon.test)).toMatchObject({ passed: true, output: 'late' });
+    expect(await patched(execution_id, { code: within(5_000) })).toMatchObject({ verdict: 'undecided', test: null });
+    expect(await patched(execution_id)).toMatchObject({ verdict: 'undecided', result: 'blocked' });
+  });
+
+  it('with a call that was open when an endless loop began are open after that', async () => {
+    const loops = (ms: number): string =>
+      `async function main({ url }) { const other = fetch(url + '/never'); await sleep(20); const t = Date.now();
+       await Promise.race([other, sleep(${ms})]); if (${ms} === 0) for (;;); return Date.now() - t; }`;
+    await app.task('loops-late', loops(0));
+    const { execution_id } = await app.run('loops-late', { url: api.url }, { timeout: 0.5 });
+    expect(await patched(execution_id)).toMatchObject({ verdict: 'fails_same', result: 'killed' });
+    expect(await patched(execution_id, { code: loops(100) })).toMatchObject({ verdict: 'undecided' });
   });
 });
 
@@ -359,13 +434,14 @@ describe('other input', () => {
 describe('an execution that was cancelled', () => {
   it('is followed as far as its record goes', async () => {
     const code = `async function main({ url }) { const a = await fetch(url + '/json').then((r) => r.json()); await fetch(url + '/never'); return a.message; }`;
+    const before = api.calls('/never');
     tasks += 1;
     await app.task(`patched-${tasks}`, code);
     const { execution_id } = await app.call('create_execution', {
       task_id: `patched-${tasks}`,
       input: { url: api.url },
     });
-    await eventually('it calls what never answers', async () => (api.calls('/never') > 0 ? true : undefined));
+    await eventually('it calls what never answers', async () => (api.calls('/never') > before ? true : undefined));
     await app.call('cancel_execution', { execution_id });
     await eventually('it is cancelled', async () => {
       const { status } = await app.call('get_execution_status', { execution_id });
