@@ -14,7 +14,10 @@ import {
   ROLES,
   type Role,
 } from '../domain/access.ts';
+import { accessKey } from '../domain/access-key.ts';
 import { RatchetError } from '../domain/errors.ts';
+import { streamName } from '../domain/event.ts';
+import { fold } from '../domain/history.ts';
 import { isoTime } from '../domain/time.ts';
 import type { Runtime } from '../ports/runtime.ts';
 import { type Core, command, metaOf, type Operation, query } from './operation.ts';
@@ -85,6 +88,13 @@ function keyIdOf(runtime: Runtime, keyName: string): string {
   return runtime.uuidOf(`key\n${keyName}`);
 }
 
+/** Of two equal requests only one has stored its key: the other, and a repeated one, are told none. */
+async function toldKey({ execute: { store } }: Core, id: string, { key, print }: NewKey) {
+  const state = fold(accessKey, await store.readStream(streamName('access', id)));
+  const isOurs = state.status === 'active' && state.hash === print.hash;
+  return isOurs ? { key, prefix: print.prefix } : { key: null, prefix: null };
+}
+
 const perMinuteOf = (requests: number | undefined) => (requests === undefined ? null : { requests, windowMs: 60_000 });
 
 const FIRST_KEY = 'first-admin';
@@ -137,19 +147,13 @@ export const ACCESS_OPERATIONS: readonly Operation[] = [
         expiresAt: input.expires_at === undefined ? null : new Date(input.expires_at).toISOString(),
         ...print,
       };
-      const { changed, position } = await handle(
-        core.execute,
-        createKey,
-        given,
-        metaOf(core, caller, 'create_key', input),
-      );
+      const { position } = await handle(core.execute, createKey, given, metaOf(core, caller, 'create_key', input));
       await core.access.keys.refresh();
       const { keyId: key_id, permissions, expiresAt: expires_at } = given;
       return {
         key_id,
         name: input.name,
-        key: changed ? key : null,
-        prefix: changed ? print.prefix : null,
+        ...(await toldKey(core, key_id, { key, print })),
         permissions,
         expires_at,
         position,
@@ -177,17 +181,11 @@ export const ACCESS_OPERATIONS: readonly Operation[] = [
       const { key_id, keep_old_seconds: seconds } = input;
       const previousUntil = seconds === 0 ? null : isoTime(runtime.now() + seconds * 1000);
       const given = { keyId: key_id, previousUntil, ...print };
-      const { changed, position } = await handle(
-        core.execute,
-        rotateKey,
-        given,
-        metaOf(core, caller, 'rotate_key', input),
-      );
+      const { position } = await handle(core.execute, rotateKey, given, metaOf(core, caller, 'rotate_key', input));
       await core.access.keys.refresh();
       return {
         key_id,
-        key: changed ? key : null,
-        prefix: changed ? print.prefix : null,
+        ...(await toldKey(core, key_id, { key, print })),
         previous_until: previousUntil,
         position,
       };

@@ -19,6 +19,6 @@ export interface KeyDirectory {
   isConfigured(name: string): boolean;
   /** Takes in everything that is stored by now. */
   refresh(): Promise<void>;
-  /** Calls `onEnd` once, when the key of `principal` is revoked or replaced. Returns what stops the watch. */
+  /** Calls `onEnd` once, when the key of `principal` is revoked, replaced, or ends sooner than was known. Returns what stops the watch. */
   watch(principal: Principal, onEnd: () => void): () => void;
 }

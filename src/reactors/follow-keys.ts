@@ -29,6 +29,14 @@ interface Entry {
   readonly until: number | null;
 }
 
+/** Somebody who came with a key, and stays. */
+interface Watch {
+  readonly hash: string;
+  /** When the key ended as it was known then. */
+  readonly until: number | null;
+  readonly onEnd: () => void;
+}
+
 export interface FollowedKeysDeps {
   readonly store: EventStore;
   readonly runtime: Pick<Runtime, 'now' | 'sha256'>;
@@ -44,7 +52,7 @@ export class FollowedKeys implements KeyDirectory {
   #entries = new Map<string, readonly Entry[]>();
   /** The hash that each principal came with. */
   readonly #cameWith = new WeakMap<Principal, string>();
-  readonly #watches = new Set<{ readonly hash: string; readonly onEnd: () => void }>();
+  readonly #watches = new Set<Watch>();
 
   constructor(deps: FollowedKeysDeps, configured: readonly ConfiguredKey[]) {
     this.#deps = deps;
@@ -90,9 +98,9 @@ export class FollowedKeys implements KeyDirectory {
   watch(principal: Principal, onEnd: () => void): () => void {
     const hash = this.#cameWith.get(principal);
     if (hash === undefined) return () => undefined;
-    const watch = { hash, onEnd };
+    const watch = { hash, until: principal.until ?? null, onEnd };
     this.#watches.add(watch);
-    if (this.#find(hash)?.active !== true) this.#end(watch);
+    this.#check(watch);
     return () => void this.#watches.delete(watch);
   }
 
@@ -111,10 +119,13 @@ export class FollowedKeys implements KeyDirectory {
     if (page.position > this.#position) this.#position = page.position;
     if (decoded.length === 0) return;
     this.#index();
-    for (const watch of this.#watches) if (this.#find(watch.hash)?.active !== true) this.#end(watch);
+    for (const watch of this.#watches) this.#check(watch);
   }
 
-  #end(watch: { readonly hash: string; readonly onEnd: () => void }): void {
+  /** A key that now ends sooner than was known ends the watch, too: who comes again with it is told until when. */
+  #check(watch: Watch): void {
+    const entry = this.#find(watch.hash);
+    if (entry?.active === true && entry.until === watch.until) return;
     this.#watches.delete(watch);
     watch.onEnd();
   }

@@ -267,6 +267,14 @@ describe('keys that are made', () => {
     const again = await rest('POST', '/keys', { name: 'once', role: 'reader' }, headers);
     expect(first.body['key']).toMatch(/^rk_[0-9a-f]{64}$/);
     expect(again.body).toMatchObject({ key_id: first.body['key_id'], key: null });
+    const both = await Promise.all(
+      [1, 2].map(() =>
+        rest('POST', '/keys', { name: 'same', role: 'reader' }, { ...as('admin'), 'idempotency-key': 'b' }),
+      ),
+    );
+    const keys = both.flatMap(({ body }) => (body['key'] === null ? [] : [String(body['key'])]));
+    expect(keys).toHaveLength(1);
+    expect((await look(keys[0] ?? '')).status).toBe(200);
   });
 
   it('need a role or permissions', async () => {
