@@ -122,6 +122,8 @@ async function end(url: string, executionId: string): Promise<Record<string, unk
 async function killBusy(server: number): Promise<void> {
   const busy = await eventually('a busy task process', () => taskProcesses(server).find((task) => task.busy));
   process.kill(busy.pid, 'SIGKILL');
+  // Until the system has let go of it, it would be found busy again.
+  await eventually('it is gone', () => (isAlive(busy.pid) ? undefined : true));
 }
 
 interface TaskProcess {

@@ -57,6 +57,7 @@ async function mixedWork(home: Home): Promise<void> {
   const endless = await post('/executions', { task_id: 'endless', input: {}, priority: 5 });
   await post(`/executions/${String(endless.body['execution_id'])}/cancel`, { reason: 'enough' });
   await post('/executions', { task_id: 'good', input: {}, delay_ms: 3_600_000 });
+  await post('/schedules', { task_id: 'good', name: 'yearly', cron: '0 0 1 1 *', input: {} });
   await call(url, 'PATCH', '/api/v1/tasks/good', { description: 'better' });
   await post('/tasks/bad/disable', { reason: 'bad' });
   await call(url, 'DELETE', '/api/v1/tasks/gone');

@@ -49,7 +49,7 @@ async function open(builder: CpuProfileBuilder) {
 }
 
 const BUSY = `function busy(n) { let sum = 0; for (let i = 0; i < n; i++) sum += Math.sqrt(i) % 7; return sum; }
-function main() { return busy(2e7) > 0; }`;
+function main() { return busy(1e8) > 0; }`;
 
 test('what a busy task does is fetched in pieces that are one profile', async () => {
   const builder = new CpuProfileBuilder({ file: 'demo/main.js', waitsIn: 'nextBytes', authored: () => null });
