@@ -74,7 +74,10 @@ const patch = {
   code: text(MAX_CODE).optional().describe('Runs instead of the recorded code.'),
   version: z.int().positive().optional().describe('Published version that runs instead of the recorded one.'),
   stubs: stubsInput.optional().describe('Outcomes for calls that the record does not answer; the first that fits.'),
-  allow_live: z.boolean().default(false).describe('Lets http, file and hmac steps out that nothing else answers.'),
+  allow_live: z
+    .boolean()
+    .default(false)
+    .describe('Lets http, file and hmac steps out that nothing else answers; with code it needs manage_tasks.'),
   changed: z.enum(['block', 'reuse']).default('block').describe('What a call with changed arguments gets.'),
 };
 
@@ -114,9 +117,11 @@ function refused(field: string, message: string): RatchetError {
   return new RatchetError('invalid_request', `${field}: ${message}`, { details: { problems: [{ field, message }] } });
 }
 
-/** What goes out for a replay goes out as it would for an execution. */
-function authorizeLive(allowLive: boolean, caller: Caller, operation: string): void {
-  if (allowLive) authorize(caller.principal, 'execute_tasks', operation);
+/** What goes out for a replay goes out as it would for an execution: of code that the caller may not publish, nothing does. */
+function authorizeLive({ allow_live, code }: Patch, { principal }: Caller, operation: string): void {
+  if (!allow_live) return;
+  authorize(principal, 'execute_tasks', operation);
+  if (code !== undefined) authorize(principal, 'manage_tasks', operation);
 }
 
 async function replay(core: Core, input: ReplayInput, caller: Caller): Promise<unknown> {
@@ -131,7 +136,7 @@ async function replay(core: Core, input: ReplayInput, caller: Caller): Promise<u
     if (field !== undefined) throw refused(field, 'is for a patched replay only');
     return core.replays.faithful(executionId, attempt, caller.principal);
   }
-  authorizeLive(input.allow_live, caller, 'replay_execution');
+  authorizeLive(input, caller, 'replay_execution');
   // The test holds the seed of the task's randomness, which readers of events do not see.
   if (saveTest !== undefined) authorize(caller.principal, 'manage_tasks', 'replay_execution');
   const request = { ...patchOf(input), executionId, attempt, input: input.input, saveTest: saveTest ?? null };
@@ -142,7 +147,7 @@ async function replay(core: Core, input: ReplayInput, caller: Caller): Promise<u
 const REACH_MS = 10_000;
 
 async function overFailures(core: Core, input: z.infer<typeof failuresInput>, caller: Caller): Promise<unknown> {
-  authorizeLive(input.allow_live, caller, 'replay_failures');
+  authorizeLive(input, caller, 'replay_failures');
   const task = core.execute.directory.find(input.task_id);
   if (task === undefined) {
     throw new RatchetError('task_not_found', `there is no task ${input.task_id}`, { details: { task: input.task_id } });

@@ -1,7 +1,7 @@
 /** "Does my fix work?", asked of one failure and of many, with the answer kept as a replay and as a test. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openSandbox } from '../../infra/sandbox/pool.ts';
-import { LOCAL_ADMIN } from '../../src/domain/access.ts';
+import { LOCAL_ADMIN, type Permission } from '../../src/domain/access.ts';
 import { streamName } from '../../src/domain/event.ts';
 import type { Sandbox } from '../../src/ports/sandbox.ts';
 import { openTestApp, type TestApp } from '../support/app.ts';
@@ -121,6 +121,29 @@ describe('a patched replay', () => {
     const input = { execution_id: executionId, code: FIXED, allow_live: true };
     const asked = app.call('replay_execution', input, { principal: { ...LOCAL_ADMIN, id: 'key:reader', permissions } });
     await expect(asked).rejects.toMatchObject({ code: 'permission_denied' });
+  });
+
+  it('lets no code out that the caller may not publish, also over past failures', async () => {
+    const permissions = new Set<Permission>(['read_traces', 'execute_tasks']);
+    const caller = { principal: { ...LOCAL_ADMIN, id: 'key:executor', permissions } };
+    const input = { execution_id: executionId, allow_live: true };
+    const code = `async function main() { return fetch('${api.url}/echo', { method: 'DELETE' }).then((a) => a.status); }`;
+    const { value, requests } = await countRequests(() =>
+      Promise.allSettled([
+        app.call('replay_execution', { ...input, code }, caller),
+        app.call('replay_failures', { ...input, code, task_id: 'found' }, caller),
+      ]),
+    );
+    const refused = { reason: { code: 'permission_denied', details: { permission: 'manage_tasks' } } };
+    expect(value).toMatchObject([refused, refused]);
+    expect(requests).toBe(0);
+    // What was published, and what does not leave, is for the caller to run.
+    for (const more of [
+      { ...input, version: 1 },
+      { ...input, input: { url: api.url } },
+      { ...input, allow_live: false, code },
+    ])
+      expect(await app.call('replay_execution', more, caller)).toMatchObject({ mode: 'patched' });
   });
 
   it('tells no secret of a call that was let out', async () => {
