@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { accessSettings } from '../../src/cli/access-settings.ts';
 import { type Server, startServer } from '../../src/cli/serve.ts';
+import { LIVE } from '../../src/interfaces/live.ts';
 import { ROUTES } from '../../src/interfaces/surfaces.ts';
 import { TEST_SETTINGS } from '../support/app.ts';
 import { type Answer, call, eventually } from '../support/server.ts';
@@ -89,6 +90,14 @@ const MAY: Readonly<Record<string, readonly Kind[]>> = {
   retry_execution: RUNS,
   fork_execution: RUNS,
   answer_question: RUNS,
+  list_schedules: ALL,
+  get_schedule: ALL,
+  create_schedule: RUNS,
+  edit_schedule: RUNS,
+  delete_schedule: RUNS,
+  enable_schedule: RUNS,
+  disable_schedule: RUNS,
+  trigger_schedule: RUNS,
   create_task: WRITES,
   edit_task: WRITES,
   delete_task: WRITES,
@@ -125,18 +134,18 @@ const MAY: Readonly<Record<string, readonly Kind[]>> = {
 };
 
 describe('every operation', () => {
-  const own = ROUTES.filter(({ operation }) => operation in MAY);
   const target = (path: string): string => path.replaceAll(/:\w+/g, 'missing');
   const isWrite = (method: string): boolean => method !== 'GET' && method !== 'DELETE';
 
-  it.each(own.map(({ method, path, operation }) => ({ method, path, operation })))(
+  it.each(ROUTES.map(({ method, path, operation }) => ({ method, path, operation })))(
     '$method $path is open to who may, and to nobody else',
     async ({ method, path, operation }) => {
       // Nothing is carried out: where an input is asked for, the empty one is refused after the caller was let through.
       const body = isWrite(method) && operation !== 'rebuild_projections' ? {} : undefined;
       for (const kind of ALL) {
         const answer = await rest(method, target(path), body, as(kind));
-        const expected = MAY[operation]?.includes(kind) === true;
+        const expected = MAY[operation]?.includes(kind);
+        expect(expected, `${operation} stands in the table`).toBeDefined();
         const refused = answer.status === 401 || answer.status === 403;
         expect({ kind, refused }, JSON.stringify(answer.body)).toEqual({ kind, refused: !expected });
         if (refused) expect(answer.body['detail']).toMatch(/^Permission denied: /);
@@ -157,6 +166,27 @@ describe('every operation', () => {
     const other = { task_id: 'other', input: {} };
     expect(await detail('POST', '/tasks/execute', 'bound', other)).toBe('Permission denied: Task not allowed');
   });
+
+  const live = ROUTES.filter(({ operation }) => LIVE.has(operation));
+  it.each(live.map(({ path, operation }) => ({ path, operation })))(
+    '$path is as closed when it is watched',
+    async ({ path, operation }) => {
+      const { body } = await rest('POST', '/tasks/execute', { task_id: 'other', input: {} }, as('admin'));
+      const url = path.replaceAll(/:\w+/g, String(body['execution_id']));
+      const watch = async (headers: Record<string, string>): Promise<number> => {
+        const gone = new AbortController();
+        const init = { headers: { accept: 'text/event-stream', ...headers }, signal: gone.signal };
+        const { status } = await fetch(`${server.url}/api/v1${url}`, init);
+        gone.abort();
+        return status;
+      };
+      expect(await watch({})).toBe(401);
+      expect(await watch(as('empty'))).toBe(403);
+      expect(await watch(as('runner'))).toBe(MAY[operation]?.includes('runner') === true ? 200 : 403);
+      expect(await watch(as('bound'))).toBe(path.includes(':') ? 403 : 200);
+      expect(await watch(as('reader'))).toBe(200);
+    },
+  );
 
   it('has no privilege on this machine once keys are configured', async () => {
     expect((await rest('GET', '/tasks')).status).toBe(401);
