@@ -119,7 +119,7 @@ export async function executeTask(
   const request = await requestOf(deps, { task, version }, input, origin, meta);
   // The first attempt of a fork is made from its journal, by whoever claims it.
   const isLater = request.options.runAt !== null || origin.fork !== undefined;
-  const reservation = isLater ? null : deps.dispatcher.reserve();
+  const reservation = isLater ? null : deps.dispatcher.reserve(meta.principal.id);
   if (reservation === null && deps.dispatcher.queued() >= deps.bounds.queueSize) {
     throw new RatchetError('queue_full', `${deps.bounds.queueSize} executions wait already; nothing was stored`, {
       details: { queued: deps.dispatcher.queued(), retryAfterSeconds: 1 },

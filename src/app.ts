@@ -70,6 +70,8 @@ export interface AppSettings {
   readonly readStoreFile: string | null;
   /** Executions at once. */
   readonly workers: number;
+  /** Executions of one caller at once; no limit where left out or null. */
+  readonly maxPerClient?: number | null;
   /** Debugged replays at once. */
   readonly debugSessions: number;
   /** Processes kept ready. */
@@ -214,7 +216,12 @@ async function openParts(settings: AppSettings, closers: Closers) {
       sessions: session,
       onTrouble,
     },
-    { capacity: settings.workers, node: process.version, scanMs: SCAN_MS },
+    {
+      capacity: settings.workers,
+      maxPerClient: settings.maxPerClient ?? null,
+      node: process.version,
+      scanMs: SCAN_MS,
+    },
   );
   return { ...shared, onTrouble, rows, projector, session, completions, runner };
 }

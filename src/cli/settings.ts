@@ -22,6 +22,7 @@ export function appSettings(config: Config, logger: FastifyBaseLogger, cpus: num
     eventStoreUrl: config.eventStore.url ?? config.database.url,
     readStoreFile: null,
     workers,
+    maxPerClient: execution.maxConcurrentPerClient,
     warmWorkers: Math.min(2, workers),
     debugSessions: 4,
     bounds: {

@@ -11,8 +11,8 @@ export interface Reservation {
 }
 
 export interface Dispatcher {
-  /** A free place, unless others wait for one already. */
-  reserve(): Reservation | null;
+  /** A free place, unless others wait for one already or `client` has as many as it may. */
+  reserve(client: string): Reservation | null;
   /** Tells about a stored execution that waits to be started, not before `runAt` (milliseconds). */
   offer(executionId: string, priority: number, runAt: number): void;
   /** Executions that wait here for a free place. */

@@ -3,7 +3,7 @@ import { startAttempt } from '../../commands/execution.ts';
 import { envelopes } from '../../commands/handle.ts';
 import { workerPrincipal } from '../domain/access.ts';
 import { isRatchetError, RatchetError } from '../domain/errors.ts';
-import { streamName } from '../domain/event.ts';
+import { type StoredEvent, streamName } from '../domain/event.ts';
 import {
   type AttemptStart,
   type ExecutionRequest,
@@ -21,6 +21,7 @@ import type { TaskVersion } from '../domain/task.ts';
 import { timeOf } from '../domain/time.ts';
 import type { DispatchTable, Sessions } from '../ports/dispatch-table.ts';
 import type { Dispatcher, Reservation } from '../ports/dispatcher.ts';
+import { ClientPlaces } from './client-places.ts';
 import { type AttemptFact, type Claimed, type LiveDeps, type Running, runLive } from './live-attempt.ts';
 import { MAX_TIMER_MS } from './mailbox.ts';
 import { Places } from './places.ts';
@@ -41,6 +42,8 @@ const MAX_BACKOFF_MS = 60_000;
 export interface RunnerOptions {
   /** Executions at once. */
   readonly capacity: number;
+  /** Executions of one client at once, subtasks not counted; no limit where left out or null. */
+  readonly maxPerClient?: number | null;
   /** Version of Node, recorded with each attempt. */
   readonly node: string;
   /** Milliseconds between looks at the dispatch table. */
@@ -52,6 +55,13 @@ export interface RunnerDeps extends LiveDeps {
   readonly sessions: Sessions;
   /** Told about a failure that is nobody's request, such as a store that can not be reached. */
   readonly onTrouble: (error: unknown, executionId: string | null) => void;
+}
+
+/** An execution as it is stored, and who asked for it. */
+interface Found {
+  readonly history: readonly StoredEvent[];
+  readonly state: ExistingExecution;
+  readonly client: string;
 }
 
 export class ExecutionRunner implements Dispatcher {
@@ -73,6 +83,7 @@ export class ExecutionRunner implements Dispatcher {
   /** How often in a row the process of each one died. */
   readonly #crashes = new Map<string, number>();
   readonly #places: Places;
+  readonly #clients: ClientPlaces;
   /** Executions being claimed, waiting for a place, or in one. */
   #admitted = 0;
   #closing = false;
@@ -84,31 +95,34 @@ export class ExecutionRunner implements Dispatcher {
     this.#deps = deps;
     this.#options = options;
     this.#places = new Places(options.capacity);
+    this.#clients = new ClientPlaces(options.maxPerClient ?? null);
   }
 
   /** Takes what running tasks ask for. It has room of its own, so that it does not wait behind what waits for its parent. */
   readonly forSubtasks: Dispatcher = {
-    reserve: () => (this.#closing || !this.#hasRoom(2) ? null : this.#reserve()),
+    reserve: () => (this.#closing || !this.#hasRoom(2) ? null : this.#reserve(null)),
     offer: (executionId, priority, runAt) => this.offer(executionId, priority + BEFORE_EQUALS, runAt),
     queued: () => this.queued(),
   };
 
-  reserve(): Reservation | null {
-    return this.#closing || !this.#hasRoom() || this.#queue.size > 0 ? null : this.#reserve();
+  reserve(client: string): Reservation | null {
+    if (this.#closing || !this.#hasRoom() || this.#queue.size > 0) return null;
+    return this.#clients.enter(client) ? this.#reserve(client) : null;
   }
 
-  #reserve(): Reservation {
+  #reserve(client: string | null): Reservation {
     this.#admitted += 1;
     const start = this.#freshStart(1);
     return {
       start,
-      cancel: () => this.#left(),
-      run: (request, version) => this.#run({ request, version, start, state: null, streamVersion: 1, crashes: 0 }),
+      cancel: () => this.#left(client),
+      run: (request, version) =>
+        this.#run({ request, version, start, state: null, streamVersion: 1, crashes: 0 }, client),
     };
   }
 
   offer(executionId: string, priority: number, runAt: number): void {
-    if (this.#closing || this.#isHere(executionId)) return;
+    if (this.#closing || this.#isHere(executionId) || this.#clients.isWaiting(executionId)) return;
     const delay = runAt - this.#deps.runtime.now();
     if (delay > 0) return this.#offerLater(executionId, priority, delay);
     this.#queue.push(executionId, priority);
@@ -116,7 +130,7 @@ export class ExecutionRunner implements Dispatcher {
   }
 
   queued(): number {
-    return this.#queue.size;
+    return this.#queue.size + this.#clients.waiting;
   }
 
   /** How many run here now. */
@@ -131,6 +145,11 @@ export class ExecutionRunner implements Dispatcher {
       this.#cancelAsked.add(executionId);
       running.cancel(reason);
     } else if (this.#later.has(executionId)) this.offer(executionId, 0, 0);
+    else if (this.#clients.isWaiting(executionId)) {
+      // It does not wait for others of its client in order to end.
+      this.#queue.push(executionId, 0);
+      this.#pump();
+    }
   }
 
   /** Brings an answer to an execution that runs here; one that waits is woken by the dispatch table. */
@@ -203,33 +222,53 @@ export class ExecutionRunner implements Dispatcher {
       if (executionId === undefined || this.#isHere(executionId)) continue;
       this.#admitted += 1;
       this.#claiming.add(executionId);
-      this.#claim(executionId)
-        .finally(() => this.#claiming.delete(executionId))
-        .then(
-          (claimed) => (claimed === null ? this.#unclaimed(executionId) : this.#run(claimed)),
-          (error: unknown) => {
-            if (!isRatchetError(error, 'version_conflict')) this.#troubled(executionId, error);
-            this.#left();
-          },
-        );
+      void this.#take(executionId);
+    }
+  }
+
+  /** Runs it if it can be claimed, and if its client may have one more. */
+  async #take(executionId: string): Promise<void> {
+    let client = this.#clients.given(executionId);
+    try {
+      const found = await this.#look(executionId);
+      if (found !== null && client === null && found.state.request.parent === null && !found.state.cancelRequested) {
+        if (!this.#clients.enter(found.client)) {
+          this.#clients.wait(found.client, executionId, found.state.request.options.priority);
+          return this.#left(null);
+        }
+        client = found.client;
+      }
+      const claimed = found === null ? null : await this.#claim(executionId, found);
+      if (claimed === null) this.#unclaimed(executionId, client);
+      else this.#run(claimed, client);
+    } catch (error) {
+      if (!isRatchetError(error, 'version_conflict')) this.#troubled(executionId, error);
+      this.#left(client);
+    } finally {
+      this.#claiming.delete(executionId);
     }
   }
 
   /** It has ended, or runs elsewhere: what was remembered about it here is forgotten. */
-  #unclaimed(executionId: string): void {
+  #unclaimed(executionId: string, client: string | null): void {
     this.#abandoned.delete(executionId);
     this.#troubles.delete(executionId);
     this.#crashes.delete(executionId);
-    this.#left();
+    this.#left(client);
+  }
+
+  /** Null when it has ended. */
+  async #look(executionId: string): Promise<Found | null> {
+    const history = await this.#deps.store.readStream(streamName('execution', executionId));
+    const state = fold(execution, history);
+    if (state.status === 'none' || isFinished(state.status)) return null;
+    return { history, state, client: history[0]?.principal ?? '' };
   }
 
   /** One winner: the append is at the version that was read. */
-  async #claim(executionId: string): Promise<Claimed | null> {
+  async #claim(executionId: string, { history, state }: Found): Promise<Claimed | null> {
     const { store, runtime, sessions } = this.#deps;
     const stream = streamName('execution', executionId);
-    const history = await store.readStream(stream);
-    const state = fold(execution, history);
-    if (state.status === 'none' || isFinished(state.status)) return null;
     const last = state.attempts.at(-1);
     const takeOverFrom = state.status === 'running' ? (last?.worker ?? null) : null;
     const startedAt = timeOf(history.findLast((event) => event.type === 'ExecutionStarted')?.occurredAt ?? '');
@@ -317,9 +356,9 @@ export class ExecutionRunner implements Dispatcher {
     return { ...this.#freshStart(attempt), mode, journalFrom: last.attempt, keep, clock: last.clock, seed: last.seed };
   }
 
-  #run(claimed: Claimed): void {
+  #run(claimed: Claimed, client: string | null): void {
     const { executionId, parent } = claimed.request;
-    const place = this.#places.open(parent !== null, () => this.#left());
+    const place = this.#places.open(parent !== null, () => this.#left(client));
     const running = runLive(this.#deps, claimed, place);
     this.#running.set(executionId, running);
     this.#abandoned.delete(executionId);
@@ -380,10 +419,19 @@ export class ExecutionRunner implements Dispatcher {
     return this.#admitted < this.#options.capacity * ADMITTED_PER_PLACE * times;
   }
 
-  #left(): void {
+  #left(client: string | null): void {
     this.#admitted -= 1;
+    if (client !== null) this.#passOn(client);
     this.#pump();
     this.#tellIdle();
+  }
+
+  /** To the next of the client that is not being ended already. */
+  #passOn(client: string): void {
+    for (let next = this.#clients.leave(client); next !== null; next = this.#clients.leave(client)) {
+      if (!this.#isHere(next.executionId)) return this.offer(next.executionId, next.priority, 0);
+      this.#clients.given(next.executionId);
+    }
   }
 
   #tellIdle(): void {
