@@ -10,8 +10,19 @@ import type { Blobs } from '../ports/blobs.ts';
 import type { EventStore } from '../ports/event-store.ts';
 import { resolveJournal } from '../reactors/live-attempt.ts';
 
+/** Every name that {@link readableFiles} can give. */
+export const READABLE_NAMES = [
+  'main.js',
+  'input.json',
+  'journal.json',
+  'http.har',
+  'logs.jsonl',
+  'output.json',
+  'error.json',
+] as const;
+
 export interface BundleFile {
-  readonly name: string;
+  readonly name: (typeof READABLE_NAMES)[number];
   /** What it holds, for people. */
   readonly about: string;
   readonly text: string;

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { testTasks } from '../../src/cli/check-tasks.ts';
-import type { ExitCode } from '../../src/cli/exit.ts';
+import { type ExitCode, explainExit } from '../../src/cli/exit.ts';
 import type { Output } from '../../src/cli/output.ts';
 import { type ReplayOptions, replay } from '../../src/cli/replay.ts';
 import { type RunOnceOptions, runOnce } from '../../src/cli/run-once.ts';
@@ -173,6 +173,63 @@ describe('a recording', () => {
     expect(JSON.parse(read('good/output.json'))).toMatch(/^none0\./);
     expect(existsSync(at('good/error.json'))).toBe(false);
   });
+
+  it('takes the place of an earlier one, and leaves what else is in the folder', async () => {
+    const record = at('again');
+    await runs({ fromFs: at('broken'), inputJson: `{"url":"${api.url}"}`, record });
+    home.file('again/notes.txt', 'mine');
+    expect(readdirSync(record)).toContain('error.json');
+    await runs({ fromFs: at('fixed'), inputJson: `{"url":"${api.url}"}`, record });
+    expect(readdirSync(record).sort()).toEqual([...readdirSync(at('good')), 'notes.txt'].sort());
+    expect(await replays({ recording: record })).toMatchObject({ code: 0, json: { identical: true } });
+  });
+
+  it('removes nothing from a folder that holds none', async () => {
+    home.file('others/error.json', 'mine');
+    await runs({ fromFs: at('fixed'), inputJson: `{"url":"${api.url}"}`, record: at('others') });
+    expect(read('others/error.json')).toBe('mine');
+    expect(existsSync(at('others/output.json'))).toBe(true);
+  });
+});
+
+describe('a recording that can not be read', () => {
+  const good = (): { executionId: string; events: Record<string, unknown>[] } =>
+    JSON.parse(read('made/here/recording.json'));
+  const refused = async (folder: string) => {
+    const error: unknown = await replays({ recording: folder }).catch((thrown: unknown) => thrown);
+    return explainExit(error);
+  };
+  const AGAIN = 'make it again with ratchet run-once --record';
+
+  it.each<[string, () => unknown, string]>([
+    ['of another form', () => ({ ...good(), events: [{ type: 1 }] }), 'events.0.eventId'],
+    ['of a later form', () => ({ ...good(), format: 2 }), 'format'],
+    ['that is a list', () => [], 'expected object'],
+    ['without its execution', () => ({ ...good(), events: [] }), 'it holds no execution'],
+    ['with an event left out', () => ({ ...good(), events: good().events.slice(1) }), ''],
+    [
+      'with an event that is cut',
+      () => ({ ...good(), events: good().events.map((e) => ({ ...e, payload: '{' })) }),
+      '',
+    ],
+  ])('is told in one sentence: one %s', async (_, made, reason) => {
+    home.file('bad/recording.json', JSON.stringify(made()));
+    const { text, code } = await refused(at('bad'));
+    expect(code).toBe(2);
+    expect(text).not.toContain('\n');
+    expect(text).toContain(`${at('bad/recording.json')} is no recording that can be read`);
+    expect(text).toContain(reason);
+    expect(text).toMatch(new RegExp(`: ${AGAIN}$`));
+  });
+
+  it('is told in one sentence: one that is no JSON, and none', async () => {
+    home.file('bad/recording.json', '{"format":');
+    expect((await refused(at('bad'))).text).toContain('is no recording that can be read (it is not JSON)');
+    for (const none of ['nowhere', at('bad/recording.json')]) {
+      const text = `there is no recording in ${none}: name a folder that ratchet run-once --record has written`;
+      expect(await refused(none)).toEqual({ text, code: 2 });
+    }
+  });
 });
 
 describe('ratchet replay', () => {
@@ -183,7 +240,7 @@ describe('ratchet replay', () => {
     [{ version: Number.NaN }, '--version takes a number'],
     [{ inputJson: '{' }, 'the input is not JSON'],
     [{ stubs: 'nowhere.json' }, 'there is no file nowhere.json'],
-    [{ recording: 'nowhere' }, 'is not there'],
+    [{ recording: 'nowhere' }, 'there is no recording in nowhere'],
     [{}, 'there is no execution x'],
   ])('refuses %j', async (options, reason) => {
     await expect(replays(options, 'x')).rejects.toThrow(reason);
