@@ -8,7 +8,7 @@ import type { ReadModels } from './read-models.ts';
 
 export const executions: Projection = {
   name: 'executions',
-  version: 4,
+  version: 5,
   tables: ['executions'],
   types: [...EXECUTION_EVENT_TYPES, 'ProgressReported', 'LogLineWritten'],
   apply: (event, stored) => {

@@ -17,7 +17,7 @@ interface Table {
 export const TABLES = {
   tasks: {
     key: ['task_id'],
-    indexes: [['name'], ['category', 'name'], ['uuid']],
+    indexes: [['name'], ['category', 'name'], ['uuid'], ['updated_at', 'task_id']],
     columns: {
       task_id: 'text',
       name: 'text',
@@ -69,6 +69,8 @@ export const TABLES = {
       ['parent_id'],
       ['original_execution'],
       ['fingerprint', 'requested_at'],
+      ['finished_at', 'execution_id'],
+      ['duration_ms', 'execution_id'],
     ],
     columns: {
       execution_id: 'text',

@@ -5,7 +5,7 @@ import { insert, type Projection, type RowChange, update, upsert } from './proje
 
 export const tasks: Projection = {
   name: 'tasks',
-  version: 1,
+  version: 2,
   tables: ['tasks', 'task_versions'],
   types: TASK_EVENT_TYPES,
   apply: (event, { stream, position, recordedAt, principal }) => {

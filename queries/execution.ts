@@ -2,6 +2,7 @@
 import type { CompiledQuery, Kysely } from 'kysely';
 import { z } from 'zod';
 import type { ReadModels } from '../projections/read-models.ts';
+import type { TaskPatterns } from '../src/domain/access.ts';
 import { RatchetError } from '../src/domain/errors.ts';
 import type { Json } from '../src/domain/event.ts';
 import { explain } from '../src/domain/explain.ts';
@@ -11,7 +12,8 @@ import { allowedTaskIds } from './task-scope.ts';
 const STATUSES = ['pending', 'running', 'waiting', 'completed', 'failed', 'cancelled'] as const;
 export const instant = z.iso.datetime({ offset: true });
 
-const listInput = z.strictObject({
+/** Which executions are meant; all that is given must fit. */
+export const executionFilter = {
   status: z.enum(STATUSES).optional(),
   task_id: z.string().max(256).optional().describe('Name or id of the task.'),
   since: instant.optional().describe('Requested at or after this time.'),
@@ -21,53 +23,100 @@ const listInput = z.strictObject({
   source: z.string().max(32).optional(),
   principal: z.string().max(128).optional(),
   fingerprint: z.string().max(64).optional().describe('Failed for the same cause: the fingerprint of an analysis.'),
-  order: z.enum(['newest', 'oldest']).default('newest'),
+};
+const filterForm = z.object(executionFilter);
+export type ExecutionFilter = z.infer<typeof filterForm>;
+
+const SORTS = ['requested_at', 'finished_at', 'duration_ms'] as const;
+
+const listInput = z.strictObject({
+  ...executionFilter,
+  sort: z.enum(SORTS).default('requested_at').describe('By an end or a duration, only those that have ended are told.'),
+  order: z.enum(['newest', 'oldest', 'desc', 'asc']).default('newest').describe('newest is desc, oldest is asc.'),
   limit: limit(50),
   cursor,
 });
 
 const keyForm = z.tuple([z.string(), z.string()]);
 
+/** A cursor goes on in the order it came from: that of another sort is refused. */
+const SORT_KEYS = {
+  requested_at: keyForm,
+  finished_at: z.tuple([z.string(), z.string(), z.literal('finished_at')]),
+  duration_ms: z.tuple([z.number(), z.string(), z.literal('duration_ms')]),
+} as const;
+
 export const listExecutions = defineQuery({
   name: 'list_executions',
   permission: 'read',
-  description: 'Executions by time of request, filtered.',
+  description: 'Executions by time of request, of end, or by duration, filtered.',
   input: listInput,
   read: async (deps, input, patterns) => {
-    const tasks = input.task_id === undefined ? [] : await taskIds(deps, input.task_id);
-    if (input.task_id !== undefined && tasks.length === 0) return { executions: [], next_cursor: null };
-    const allowed = await allowedTaskIds(deps.db, patterns);
-    const direction = input.order === 'newest' ? 'desc' : 'asc';
-    const after = input.order === 'newest' ? '<' : '>';
-    let query = deps.db
-      .selectFrom('executions')
+    const { sort } = input;
+    const direction = input.order === 'newest' || input.order === 'desc' ? 'desc' : 'asc';
+    const after = direction === 'desc' ? '<' : '>';
+    const matching = await filtered(deps, input, patterns);
+    if (matching === null) return { executions: [], next_cursor: null };
+    let query = matching
       .selectAll()
-      .orderBy('requested_at', direction)
+      .orderBy(sort, direction)
       .orderBy('execution_id', direction)
       .limit(input.limit + 1);
-    if (input.status !== undefined) query = query.where('status', '=', input.status);
-    if (tasks.length > 0) query = query.where('task_id', 'in', [...tasks]);
-    if (allowed !== null) query = query.where('task_id', 'in', [...allowed]);
-    if (input.since !== undefined) query = query.where('requested_at', '>=', new Date(input.since).toISOString());
-    if (input.until !== undefined) query = query.where('requested_at', '<', new Date(input.until).toISOString());
-    for (const column of ['parent_id', 'original_execution', 'source', 'principal', 'fingerprint'] as const) {
-      const wanted = input[column];
-      if (wanted !== undefined) query = query.where(column, '=', wanted);
-    }
+    if (sort !== 'requested_at') query = query.where(sort, 'is not', null);
     if (input.cursor !== undefined) {
-      const [at, id] = decodeCursor(input.cursor, keyForm);
+      const [at, id] = decodeCursor<readonly [string | number, string, ...unknown[]]>(input.cursor, SORT_KEYS[sort]);
       // The first condition says nothing new, but lets an index begin where the page before ended.
       query = query
-        .where('requested_at', `${after}=`, at)
-        .where((is) => is.or([is('requested_at', after, at), is('execution_id', after, id)]));
+        .where(sort, `${after}=`, at)
+        .where((is) => is.or([is(sort, after, at), is('execution_id', after, id)]));
     }
-    const page = pageOf(await query.execute(), input.limit, (row) => [row.requested_at, row.execution_id]);
+    const page = pageOf(await query.execute(), input.limit, (row) => {
+      return sort === 'requested_at' ? [row.requested_at, row.execution_id] : [row[sort], row.execution_id, sort];
+    });
     const executions = await Promise.all(
       page.rows.map(async (row) => ({ ...executionSummary(row), input: await payload(deps.blobs, row.input) })),
     );
     return { executions, next_cursor: page.next_cursor };
   },
 });
+
+/** The executions that a filter means; null when its task is none. */
+async function filtered(deps: QueryDeps, filter: ExecutionFilter, patterns: TaskPatterns | undefined) {
+  const tasks = filter.task_id === undefined ? [] : await taskIds(deps, filter.task_id);
+  if (filter.task_id !== undefined && tasks.length === 0) return null;
+  const allowed = await allowedTaskIds(deps.db, patterns);
+  let query = deps.db.selectFrom('executions');
+  if (filter.status !== undefined) query = query.where('status', '=', filter.status);
+  if (tasks.length > 0) query = query.where('task_id', 'in', [...tasks]);
+  if (allowed !== null) query = query.where('task_id', 'in', [...allowed]);
+  if (filter.since !== undefined) query = query.where('requested_at', '>=', new Date(filter.since).toISOString());
+  if (filter.until !== undefined) query = query.where('requested_at', '<', new Date(filter.until).toISOString());
+  for (const column of ['parent_id', 'original_execution', 'source', 'principal', 'fingerprint'] as const) {
+    const wanted = filter[column];
+    if (wanted !== undefined) query = query.where(column, '=', wanted);
+  }
+  return query;
+}
+
+/** @returns the ids of executions in one of these states that a filter means, oldest first, one more than `most` if there are. */
+export async function matchingExecutions(
+  deps: QueryDeps,
+  filter: ExecutionFilter,
+  states: readonly (typeof STATUSES)[number][],
+  most: number,
+  patterns?: TaskPatterns,
+): Promise<readonly string[]> {
+  const matching = await filtered(deps, filter, patterns);
+  if (matching === null) return [];
+  const rows = await matching
+    .select('execution_id')
+    .where('status', 'in', [...states])
+    .orderBy('requested_at')
+    .orderBy('execution_id')
+    .limit(most + 1)
+    .execute();
+  return rows.map(({ execution_id }) => execution_id);
+}
 
 /** The ids of the tasks that a filter means; none for a name that nobody has. A condition on both columns would read every row. */
 export async function taskIds({ db }: QueryDeps, nameOrId: string): Promise<readonly string[]> {

@@ -13,11 +13,13 @@ const listInput = z.strictObject({
   tag: z.string().max(64).optional(),
   status: z.enum(['enabled', 'disabled', 'deleted']).optional(),
   include_schemas: flag.default(false),
+  sort: z.enum(['name', 'updated_at']).default('name').describe('By name, or those changed last first.'),
   limit: limit(50),
   cursor,
 });
 
 const keyForm = z.tuple([z.string(), z.string()]);
+const changedForm = z.tuple([z.string(), z.string(), z.literal('updated_at')]);
 
 /** Tasks by name. Deleted ones are told only when asked for. */
 export const listTasks = defineQuery({
@@ -27,11 +29,14 @@ export const listTasks = defineQuery({
   input: listInput,
   read: async (deps, input, patterns) => {
     const allowed = await allowedTaskIds(deps.db, patterns);
+    const { sort } = input;
+    const direction = sort === 'name' ? 'asc' : 'desc';
+    const after = sort === 'name' ? '>' : '<';
     let query = deps.db
       .selectFrom('tasks')
       .selectAll()
-      .orderBy('name')
-      .orderBy('task_id')
+      .orderBy(sort, direction)
+      .orderBy('task_id', direction)
       .limit(input.limit + 1);
     query =
       input.status === undefined ? query.where('status', '!=', 'deleted') : query.where('status', '=', input.status);
@@ -43,12 +48,13 @@ export const listTasks = defineQuery({
       query = query.where((is) => is.or([is('name', 'like', pattern), is('description', 'like', pattern)]));
     }
     if (input.cursor !== undefined) {
-      const [name, id] = decodeCursor(input.cursor, keyForm);
-      query = query.where((is) =>
-        is.or([is('name', '>', name), is.and([is('name', '=', name), is('task_id', '>', id)])]),
-      );
+      const form: z.ZodType<readonly [string, string, ...unknown[]]> = sort === 'name' ? keyForm : changedForm;
+      const [at, id] = decodeCursor(input.cursor, form);
+      query = query.where(sort, `${after}=`, at).where((is) => is.or([is(sort, after, at), is('task_id', after, id)]));
     }
-    const page = pageOf(await query.execute(), input.limit, (row) => [row.name, row.task_id]);
+    const page = pageOf(await query.execute(), input.limit, (row) =>
+      sort === 'name' ? [row.name, row.task_id] : [row.updated_at, row.task_id, sort],
+    );
     const tasks = await Promise.all(page.rows.map((row) => told(deps, row, input.include_schemas)));
     return { tasks, next_cursor: page.next_cursor };
   },
@@ -169,4 +175,29 @@ export async function tasksById(deps: QueryDeps, ids: readonly string[]) {
     .execute();
   const tasks = await Promise.all(rows.map((row) => told(deps, row, false)));
   return new Map(tasks.map((task) => [task.id, task]));
+}
+
+/** What the current versions of these tasks hold, by task id. */
+export async function currentVersionsOf(deps: QueryDeps, ids: readonly string[]) {
+  const rows = await deps.db
+    .selectFrom('task_versions')
+    .innerJoin('tasks', (join) =>
+      join.onRef('tasks.task_id', '=', 'task_versions.task_id').onRef('tasks.version', '=', 'task_versions.version'),
+    )
+    .selectAll('task_versions')
+    .where('task_versions.task_id', 'in', [...ids])
+    .execute();
+  const versions = await Promise.all(
+    rows.map(async (row) => ({
+      task_id: row.task_id,
+      code: await payload(deps.blobs, row.code),
+      input_schema: await payload(deps.blobs, row.input_schema),
+      output_schema: await payload(deps.blobs, row.output_schema),
+      tests: await payload(deps.blobs, row.tests),
+      metadata: stored(row.metadata),
+      published_by: row.published_by,
+      published_at: row.published_at,
+    })),
+  );
+  return new Map(versions.map((version) => [version.task_id, version]));
 }

@@ -27,6 +27,7 @@ import type { ReadModels } from '../projections/read-models.ts';
 import { countWork, dispatchTable } from '../queries/dispatch.ts';
 import { RatchetError } from './domain/errors.ts';
 import { streamName } from './domain/event.ts';
+import type { SourceStatus } from './domain/source-status.ts';
 import type { Entrance } from './interfaces/identity.ts';
 import type { Core } from './interfaces/operation.ts';
 import type { EventStore } from './ports/event-store.ts';
@@ -38,6 +39,7 @@ import { type Refusal, RefusalAudit } from './reactors/audit-refusals.ts';
 import { Completions, type End } from './reactors/completions.ts';
 import { debuggingOf } from './reactors/debugging.ts';
 import { diagnosisOf } from './reactors/diagnosing.ts';
+import { EventMeter } from './reactors/event-meter.ts';
 import { FollowedKeys } from './reactors/follow-keys.ts';
 import { FollowedTasks } from './reactors/follow-tasks.ts';
 import { followWishes } from './reactors/follow-wishes.ts';
@@ -46,7 +48,7 @@ import { profilingOf } from './reactors/profiling.ts';
 import { replaysOf } from './reactors/replays.ts';
 import { ExecutionRunner } from './reactors/run-executions.ts';
 import { Schedules } from './reactors/schedules.ts';
-import { followSource, type SourceStatus } from './reactors/sync-sources.ts';
+import { TaskSources } from './reactors/task-sources.ts';
 import { startWorkerSession } from './reactors/worker-session.ts';
 
 export interface SourceSettings {
@@ -131,8 +133,8 @@ export async function openApp(settings: AppSettings): Promise<App> {
   const closers: Closers = [];
   try {
     const parts = await openParts(settings, closers);
-    const sources = await startReactors(settings, parts, closers);
-    return appOf(settings, parts, sources, closers);
+    const acting = await startReactors(settings, parts, closers);
+    return appOf(settings, parts, acting, closers);
   } catch (error) {
     await closeAll(closers).catch((cause: unknown) => settings.logger.error({ err: cause }, 'error while closing'));
     throw error;
@@ -226,8 +228,14 @@ async function openParts(settings: AppSettings, closers: Closers) {
   return { ...shared, onTrouble, rows, projector, session, completions, runner };
 }
 
+/** What goes on by itself, as far as people ask about it. */
+interface Acting {
+  readonly sources: TaskSources;
+  readonly meter: EventMeter;
+}
+
 /** Begins to act: tasks followed, sources synced, executions run. */
-async function startReactors(settings: AppSettings, parts: Parts, closers: Closers): Promise<readonly SourceStatus[]> {
+async function startReactors(settings: AppSettings, parts: Parts, closers: Closers): Promise<Acting> {
   const { store, runtime, directory, completions, runner, session, projector, sandbox, onTrouble } = parts;
   const stop = new AbortController();
   closers.push(() => stop.abort());
@@ -241,15 +249,12 @@ async function startReactors(settings: AppSettings, parts: Parts, closers: Close
   if (settings.auditFile !== null) void mirrorAudit(store, openAuditFile(settings.auditFile), tell, signal);
   if (settings.runs) void followWishes(store, head, runner, tell, signal);
 
-  const statuses: SourceStatus[] = [];
-  const synced = settings.sources.map((source) => {
-    const onSync = (status: SourceStatus): void => {
-      statuses.splice(0, statuses.length, ...statuses.filter((known) => known.source !== status.source), status);
-      report(settings.logger, status);
-    };
-    return followSource(parts, folderSource(source), { watch: source.watch, onSync, onTrouble }, signal);
-  });
-  await Promise.all(synced);
+  const meter = new EventMeter(runtime);
+  void meter.follow(store, head, tell, signal);
+  const sources = new TaskSources();
+  const wishes = settings.sources.map((source) => ({ source: folderSource(source), watch: source.watch }));
+  const onSync = (status: SourceStatus): void => report(settings.logger, status);
+  await sources.follow(parts, wishes, { onSync, onTrouble }, signal);
 
   if (settings.runs) {
     await projector.progress.reach(await store.head(), CATCH_UP_MS).catch(onTrouble);
@@ -267,10 +272,10 @@ async function startReactors(settings: AppSettings, parts: Parts, closers: Close
     closers.push(() => schedules.close());
     await schedules.start(signal);
   }
-  return statuses;
+  return { sources, meter };
 }
 
-function appOf(settings: AppSettings, parts: Parts, sources: readonly SourceStatus[], closers: Closers): App {
+function appOf(settings: AppSettings, parts: Parts, { sources, meter }: Acting, closers: Closers): App {
   const { store, runner, rows, projector, directory, sandbox, completions } = parts;
   let grace = CLOSE_GRACE_MS;
   const refusals = new RefusalAudit(parts, parts.onTrouble);
@@ -302,6 +307,8 @@ function appOf(settings: AppSettings, parts: Parts, sources: readonly SourceStat
       progress: projector.progress,
     }),
     profiling: profilingOf(parts),
+    sources,
+    eventRate: () => meter.perSecond(),
     projections: { statuses: () => projector.statuses(), rebuild: (names) => projector.rebuild(names) },
   };
   return {
@@ -319,7 +326,7 @@ function appOf(settings: AppSettings, parts: Parts, sources: readonly SourceStat
         projections,
         head: await store.head(),
         executions: { ...(await countWork(rows.db)), here: runner.running() },
-        sources: [...sources],
+        sources: sources.list(),
       };
     },
     close: async (graceMs = CLOSE_GRACE_MS) => {

@@ -15,6 +15,7 @@ import type { ExecutionSource, TerminalEvent } from '../domain/execution.ts';
 import { canonicalJson } from '../domain/journal.ts';
 import type { Profiling } from '../domain/profile.ts';
 import type { Replays } from '../domain/replay.ts';
+import type { SourceStatus } from '../domain/source-status.ts';
 import type { RateLimits } from '../ports/rate-limits.ts';
 import type { ProjectionProgress } from '../ports/read-store.ts';
 import type { Access } from './identity.ts';
@@ -43,6 +44,9 @@ export interface Core {
   readonly debugging: Debugging;
   readonly diagnosis: Diagnosis;
   readonly profiling: Profiling;
+  readonly sources: { list(): readonly SourceStatus[]; sync(name: string): Promise<SourceStatus> };
+  /** Events stored in a second, lately. */
+  readonly eventRate: () => number;
   projections: { statuses(): readonly unknown[]; rebuild(names: readonly string[] | undefined): Promise<void> };
 }
 

@@ -23,6 +23,7 @@ import type { TerminalEvent } from '../domain/execution.ts';
 import { explain } from '../domain/explain.ts';
 import { currentVersion, type TaskState } from '../domain/task.ts';
 import { ACCESS_OPERATIONS } from './access-operations.ts';
+import { BULK_OPERATIONS } from './bulk-operations.ts';
 import { DEBUG_OPERATIONS } from './debug-operations.ts';
 import { DEBUG_SESSION_OPERATIONS } from './debug-session-operations.ts';
 import { DIAGNOSIS_OPERATIONS } from './diagnosis-operations.ts';
@@ -31,6 +32,7 @@ import { PROFILE_OPERATIONS } from './profile-operations.ts';
 import { REPLAY_OPERATIONS } from './replay-operations.ts';
 import { forkOf, retryOf } from './retry-execution.ts';
 import { SCHEDULE_OPERATIONS } from './schedule-operations.ts';
+import { SYSTEM_OPERATIONS } from './system-operations.ts';
 
 const executionId = z.strictObject({ execution_id: z.string().min(1).max(64) });
 const taskId = z.string().min(1).max(256);
@@ -266,6 +268,8 @@ export const OPERATIONS: readonly Operation[] = [
   ...PROFILE_OPERATIONS,
   ...ACCESS_OPERATIONS,
   ...SCHEDULE_OPERATIONS,
+  ...BULK_OPERATIONS,
+  ...SYSTEM_OPERATIONS,
   switching(enableTask, 'Let a disabled task be executed again.'),
   switching(disableTask, 'Refuse new executions of a task.'),
   switching(deleteTask, 'Delete a task; its versions and executions stay on record.'),

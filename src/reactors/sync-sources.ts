@@ -3,19 +3,19 @@ import type { CommandMeta } from '../../commands/command.ts';
 import { type PublishDeps, publishDefinition } from '../../commands/publish-task.ts';
 import { LOCAL_ADMIN } from '../domain/access.ts';
 import { asRatchetError } from '../domain/errors.ts';
+import type { SourceStatus } from '../domain/source-status.ts';
+import { isoTime } from '../domain/time.ts';
 import type { BrokenTask, TaskSource } from '../ports/task-source.ts';
 
-export interface SourceStatus {
-  readonly source: string;
-  readonly tasks: number;
-  readonly published: readonly string[];
-  readonly broken: readonly BrokenTask[];
-  /** Why the source itself could not be read. */
-  readonly error: string | null;
+/** A source that is followed. */
+export interface FollowedSource {
+  /** Reads it now, after a sync that is under way. */
+  sync(): Promise<SourceStatus>;
 }
 
 /** Reads a source once and publishes what is new. A broken task leaves its last good version in place. */
 export async function syncSource(deps: PublishDeps, source: TaskSource): Promise<SourceStatus> {
+  const syncedAt = isoTime(deps.runtime.now());
   try {
     const { tasks, broken } = await source.list();
     const published: string[] = [];
@@ -29,9 +29,9 @@ export async function syncSource(deps: PublishDeps, source: TaskSource): Promise
         refused.push({ path: definition.file, reason: asRatchetError(error).message });
       }
     }
-    return { source: source.name, tasks: tasks.length, published, broken: refused, error: null };
+    return { source: source.name, tasks: tasks.length, published, broken: refused, error: null, syncedAt };
   } catch (error) {
-    return { source: source.name, tasks: 0, published: [], broken: [], error: asRatchetError(error).message };
+    return { source: source.name, tasks: 0, published: [], broken: [], error: asRatchetError(error).message, syncedAt };
   }
 }
 
@@ -57,12 +57,19 @@ export async function followSource(
     readonly onTrouble: (error: unknown) => void;
   },
   signal: AbortSignal,
-): Promise<void> {
-  let turn = syncSource(deps, source).then(options.onSync);
-  await turn;
-  if (!options.watch) return;
-  const onChange = (): void => {
-    turn = turn.then(() => syncSource(deps, source)).then(options.onSync);
+): Promise<FollowedSource> {
+  let turn: Promise<unknown> = Promise.resolve();
+  const sync = (): Promise<SourceStatus> => {
+    const synced = turn
+      .then(() => syncSource(deps, source))
+      .then((status) => {
+        options.onSync(status);
+        return status;
+      });
+    turn = synced.catch(options.onTrouble);
+    return synced;
   };
-  source.watch(onChange, signal).catch(options.onTrouble);
+  await sync();
+  if (options.watch) source.watch(() => void sync().catch(() => undefined), signal).catch(options.onTrouble);
+  return { sync };
 }

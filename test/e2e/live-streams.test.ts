@@ -143,7 +143,8 @@ it('tasks and schedules are told once as they are, then whenever one changes', a
     data: { change: 'ScheduleCreated', schedule: { name: 'daily', status: 'enabled' } },
   });
   // Whoever comes back gets what was missed, and no snapshot.
-  await test.call('trigger_schedule', { schedule_id: (created?.data['schedule'] as { id: string }).id });
+  const { id } = (created?.data['schedule'] ?? {}) as { id?: string };
+  await test.call('trigger_schedule', { schedule_id: id });
   for await (const message of listen('/schedules', created?.id ?? '')) {
     expect(message).toMatchObject({ event: 'schedule', data: { change: 'ScheduleFired', schedule: { fired: 1 } } });
     break;

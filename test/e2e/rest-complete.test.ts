@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openTestApp, type TestApp } from '../support/app.ts';
 import { type Served, serveTestApp } from '../support/served.ts';
-import { type Answer, call } from '../support/server.ts';
+import { type Answer, call, openHome } from '../support/server.ts';
 
 let test: TestApp;
 let served: Served;
@@ -79,4 +79,165 @@ describe('entity tags', () => {
     expect(await tagOf(path)).not.toBe(etag);
     expect((await rest('PATCH', path, { description: 'x' }, { 'if-match': etag })).status).toBe(200);
   });
+});
+
+interface Row {
+  readonly execution_id: string;
+  readonly requested_at: string;
+  readonly finished_at: string | null;
+  readonly duration_ms: number | null;
+}
+
+/** All pages of a list. */
+async function pages(path: string, member: string): Promise<readonly Row[]> {
+  const rows: Row[] = [];
+  for (let cursor: unknown = ''; cursor !== null; ) {
+    const more = cursor === '' ? '' : `&cursor=${String(cursor)}`;
+    const { status, body } = await rest('GET', `${path}${more}`);
+    expect(status, JSON.stringify(body)).toBe(200);
+    rows.push(...(body[member] as readonly Row[]));
+    cursor = body['next_cursor'];
+  }
+  return rows;
+}
+
+describe('sorting', () => {
+  it.each(['finished_at', 'duration_ms', 'requested_at'] as const)(
+    'by %s comes in pages without gap or repetition',
+    async (sort) => {
+      for (let n = 0; n < 7; n += 1) await test.run('echo', n);
+      await test.app.projector.progress.reach(await test.app.store.head(), 10_000);
+      for (const order of ['asc', 'desc']) {
+        const whole = await pages(`/executions?task_id=echo&sort=${sort}&order=${order}&limit=1000`, 'executions');
+        const cut = await pages(`/executions?task_id=echo&sort=${sort}&order=${order}&limit=2`, 'executions');
+        expect(cut.map(({ execution_id }) => execution_id)).toEqual(whole.map(({ execution_id }) => execution_id));
+        const keys = whole.map((row) => row[sort] ?? '');
+        const sign = order === 'asc' ? 1 : -1;
+        expect(keys).toEqual(keys.toSorted((a, b) => (a < b ? -sign : a > b ? sign : 0)));
+        expect(whole.length).toBeGreaterThanOrEqual(7);
+      }
+    },
+  );
+
+  it('refuses the cursor of another order', async () => {
+    const { body } = await rest('GET', '/executions?sort=duration_ms&limit=1');
+    const refused = await rest('GET', `/executions?sort=finished_at&cursor=${String(body['next_cursor'])}`);
+    expect(refused.body['code']).toBe('invalid_cursor');
+  });
+
+  it('of tasks has those changed last first', async () => {
+    await test.call('edit_task', { task_id: 'echo', description: 'changed last' });
+    const rows = await pages('/tasks?sort=updated_at&limit=1', 'tasks');
+    expect(rows[0]).toMatchObject({ name: 'echo' });
+    expect(rows.length).toBe((await pages('/tasks?limit=1000', 'tasks')).length);
+  });
+});
+
+describe('bulk operations', () => {
+  it('only tell what is meant unless they are told to do it, then cancel all of it, once', async () => {
+    const later = async () =>
+      (await test.call('create_execution', { task_id: 'echo', input: 1, delay_ms: 600_000 }))['execution_id'];
+    const ids = [await later(), await later(), await later()];
+    const dry = await rest('POST', '/executions/cancel', { status: 'pending' });
+    expect(dry).toMatchObject({ status: 200, body: { dry_run: true, matched: 3, done: 0, left: 3, more: false } });
+    expect(dry.body['execution_ids']).toEqual(ids);
+    expect((await rest('GET', '/executions?status=pending')).body['executions']).toHaveLength(3);
+    const some = { status: 'pending', limit: 2, dry_run: false };
+    const key = { 'idempotency-key': 'bulk' };
+    expect((await rest('POST', '/executions/cancel', some, key)).body).toMatchObject({
+      matched: 2,
+      more: true,
+      done: 2,
+      left: 0,
+      failed: [],
+    });
+    expect((await rest('POST', '/executions/cancel', { dry_run: false })).body).toMatchObject({ matched: 1, done: 1 });
+    expect((await rest('POST', '/executions/cancel', { dry_run: false })).body).toMatchObject({ matched: 0, done: 0 });
+    for (const id of ids) {
+      const { events } = await test.call('list_execution_events', { execution_id: id });
+      const types = (events as readonly { type: string }[]).map(({ type }) => type);
+      expect(types.filter((type) => type === 'ExecutionCancelRequested')).toHaveLength(1);
+    }
+  });
+
+  it('retry each failed execution once, however often the request comes under one key', async () => {
+    for (let n = 0; n < 3; n += 1) await test.run('failing', n);
+    const wish = { task_id: 'failing', until: new Date().toISOString(), dry_run: false, reason: 'again' };
+    const first = await rest('POST', '/executions/retry', wish, { 'idempotency-key': 'retry' });
+    expect(first.body).toMatchObject({ matched: 3, done: 3, failed: [] });
+    const again = await rest('POST', '/executions/retry', wish, { 'idempotency-key': 'retry' });
+    const newIds = ({ body }: Answer) =>
+      (body['results'] as readonly { execution_id: string }[]).map(({ execution_id }) => execution_id).toSorted();
+    expect(newIds(again)).toEqual(newIds(first));
+    const { events } = await test.app.store.readAll('', { types: ['ExecutionRequested'] }, 1_000);
+    const retried = events.filter(({ payload }) => payload.includes('"retryReason":"again"'));
+    expect(retried).toHaveLength(3);
+  });
+
+  it.each([
+    [{ limit: 10_001 }, 'limit'],
+    [{ nonsense: 1 }, 'nonsense'],
+    [{ status: 'odd' }, 'status'],
+  ])('are refused with %j', async (body, field) => {
+    const refused = await rest('POST', '/executions/cancel', body);
+    expect(refused.body).toMatchObject({ code: 'invalid_request', details: { problems: [{ field }] } });
+  });
+});
+
+describe('the service', () => {
+  it('tells its workers', async () => {
+    const { body } = await rest('GET', '/workers?status=alive');
+    expect(body['workers']).toMatchObject([{ status: 'alive', pid: process.pid, capacity: 2, lease_seconds: 45 }]);
+    expect((await rest('GET', '/workers?status=lapsed')).body['workers']).toEqual([]);
+  });
+
+  it('tells how executions go, by task and over a window', async () => {
+    await test.task('counted', 'function main(bad) { if (bad) throw new Error("bad"); }');
+    for (const bad of [false, false, true]) await test.run('counted', bad);
+    await test.app.projector.progress.reach(await test.app.store.head(), 10_000);
+    const { body } = await rest('GET', '/stats?window_seconds=600');
+    const tasks = body['tasks'] as readonly { task: string }[];
+    expect(tasks.find(({ task }) => task === 'counted')).toMatchObject({ ended: 3, failed: 1, failure_rate: 1 / 3 });
+    const listed = async (status: string) =>
+      (await pages(`/executions?status=${status}&limit=1000`, 'executions')).length;
+    expect(body).toMatchObject({
+      executions: {
+        completed: await listed('completed'),
+        failed: await listed('failed'),
+        cancelled: await listed('cancelled'),
+      },
+      queue: { pending: expect.any(Number), here: 0 },
+      truncated: false,
+    });
+    const ended = [...(await pages('/executions?sort=duration_ms&order=asc&limit=1000', 'executions'))].map(
+      ({ duration_ms }) => duration_ms,
+    );
+    expect(body['durations_ms']).toEqual({
+      p50: ended[Math.ceil(ended.length * 0.5) - 1],
+      p95: ended[Math.ceil(ended.length * 0.95) - 1],
+      p99: ended[Math.ceil(ended.length * 0.99) - 1],
+      max: ended.at(-1),
+    });
+    expect(body['events_per_second']).toBeGreaterThan(0);
+  });
+});
+
+it('a source tells how it was read, and is read again when asked', async () => {
+  using home = openHome();
+  const own = await openTestApp({ sources: [{ name: 'own', root: home.folder, watch: false }] });
+  const listener = await serveTestApp(own);
+  const ask = (method: string, path: string) => call(listener.url, method, `/api/v1${path}`);
+  const before = (await ask('GET', '/sources')).body['sources'] as readonly { last_sync_at: string }[];
+  expect(before).toMatchObject([{ name: 'own', status: 'ok', tasks: 0 }]);
+  home.file('found/main.js', 'function main() { return 1; }');
+  home.file('found/metadata.json', JSON.stringify({ name: 'found', version: '1.0.0' }));
+  home.file('broken/main.js', 'function main( {');
+  home.file('broken/metadata.json', JSON.stringify({ name: 'broken', version: '1.0.0' }));
+  const synced = await ask('POST', '/sources/own/sync');
+  expect(synced).toMatchObject({ status: 200, body: { published: ['found'], broken: [{ path: expect.any(String) }] } });
+  expect((await ask('GET', '/sources')).body['sources']).toEqual([synced.body]);
+  expect((await own.run('found'))['output']).toBe(1);
+  expect((await ask('POST', '/sources/other/sync')).status).toBe(404);
+  await listener.close();
+  await own[Symbol.asyncDispose]();
 });

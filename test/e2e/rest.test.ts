@@ -1,11 +1,12 @@
 import { request as httpRequest } from 'node:http';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Server, startServer } from '../../src/cli/serve.ts';
 import { ERRORS } from '../../src/domain/errors.ts';
 import { ROUTES } from '../../src/interfaces/surfaces.ts';
 import { TEST_SETTINGS } from '../support/app.ts';
 import { type HttpApi, startHttpApi } from '../support/http-api.ts';
-import { type Answer, call, eventually } from '../support/server.ts';
+import { type Answer, call, eventually, type Home, openHome } from '../support/server.ts';
 
 const MAX_BYTES = 200_000;
 const LISTENER = {
@@ -18,12 +19,15 @@ const LISTENER = {
   version: '1.2.3',
 };
 
+let home: Home;
 let server: Server;
 let api: HttpApi;
 
 beforeAll(async () => {
   api = await startHttpApi();
-  server = await startServer(TEST_SETTINGS, LISTENER);
+  home = openHome();
+  const source = { name: 'empty', root: join(home.folder, 'tasks'), watch: false };
+  server = await startServer({ ...TEST_SETTINGS, sources: [source] }, LISTENER);
   await task('echo', 'function main(input) { console.log("seen", { input }); return input; }');
   await task('fetching', 'async function main({ url }) { return (await fetch(url + "/json")).json(); }');
   await task('failing', 'function main() { throw new TypeError("no luck"); }');
@@ -36,6 +40,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await server.close();
   await api.close();
+  home[Symbol.dispose]();
 });
 
 const rest = (method: string, path: string, body?: unknown, headers?: Record<string, string>) =>
@@ -151,6 +156,7 @@ describe('every route', () => {
       schedule_id: String(schedule['id']),
       session_id: String(session['session_id']),
       task_id: 'routes',
+      source: 'empty',
       other_id: executionId,
       key_id: server.app.core.execute.runtime.uuidOf('key\nroutes'),
       replay_id: String(replayed['replayId']),
@@ -214,7 +220,7 @@ describe('health', () => {
       isolation: expect.stringMatching(/^(?:namespaces|uid|process)$/),
       executions: { pending: expect.any(Number), running: expect.any(Number), here: expect.any(Number) },
       head: expect.any(String),
-      sources: [],
+      sources: [expect.objectContaining({ source: 'empty', error: null })],
     });
     const { projections } = body as { projections: readonly { status: string }[] };
     expect(projections.map(({ status }) => status)).toEqual(projections.map(() => 'live'));

@@ -16,6 +16,8 @@ import { dispatchTable } from '../../queries/dispatch.ts';
 import { listExecutions, listSteps } from '../../queries/execution.ts';
 import { failureHistory, lastSuccess, listFailures } from '../../queries/failure.ts';
 import type { Query } from '../../queries/query.ts';
+import { listSchedules } from '../../queries/schedule.ts';
+import { executionStats } from '../../queries/stats.ts';
 import { getTask, listTasks, listTaskVersions } from '../../queries/task.ts';
 import { getLogs, getTrace } from '../../queries/telemetry.ts';
 
@@ -77,6 +79,8 @@ it.each([
   { source: 'rest' },
   { principal: 'someone' },
   { fingerprint: 'one' },
+  { sort: 'finished_at' },
+  { sort: 'duration_ms', order: 'asc' },
   { principal: 'someone', status: 'failed', order: 'oldest' },
   at(TIME, 'one'),
   { status: 'failed', ...at(TIME, 'one') },
@@ -103,6 +107,8 @@ it.each([
   ['a task by any of its names', () => readOf(getTask, { task_id: 'echo' })],
   ['versions of a task', () => readOf(listTaskVersions, { task_id: 'echo' })],
   ['tasks of a category', () => readOf(listTasks, { category: 'echo' })],
+  ['schedules of a task', () => readOf(listSchedules, { task_id: 'echo' })],
+  ['what has ended lately', () => executionStats(deps, 0)],
   ['failures by cause', () => readOf(listFailures, {})],
   ['failures of a task', () => readOf(listFailures, { task_id: 'echo', since: TIME })],
   ['the history of a failure', () => failureHistory(deps, 'echo', 'one')],
@@ -120,7 +126,10 @@ it('all of a list comes in the order of an index, page by page', async () => {
       expect.stringMatching(/^SCAN audit USING INDEX/),
     ]);
   }
-  expect((await plansOf(() => readOf(listTasks, {})))[0]).toMatch(/^SCAN tasks USING INDEX/);
+  for (const sort of ['name', 'updated_at']) {
+    expect((await plansOf(() => readOf(listTasks, { sort })))[0]).toMatch(/^SCAN tasks USING INDEX/);
+  }
+  expect((await plansOf(() => readOf(listSchedules, {})))[0]).toMatch(/^SCAN schedules USING INDEX/);
 });
 
 it('the last success is looked for among so many executions of its task, found by an index', async () => {
