@@ -116,5 +116,5 @@ function addressOf(request: FastifyRequest): string {
 
 /** Null for whoever brought no proof of being somebody. */
 function callerOf({ principal }: FastifyRequest): string | null {
-  return principal === null || principal.id.startsWith('local:') ? null : principal.id;
+  return principal === null || principal.kind === 'local' ? null : principal.id;
 }

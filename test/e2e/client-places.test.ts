@@ -15,7 +15,7 @@ afterAll(async () => {
   await test[Symbol.asyncDispose]();
 });
 
-const as = (name: string) => ({ principal: { ...LOCAL_ADMIN, id: `key:${name}` } });
+const as = (name: string) => ({ principal: { ...LOCAL_ADMIN, kind: 'key' as const, id: `key:${name}` } });
 
 async function request(name: string, task: string, input: object): Promise<string> {
   const { execution_id } = await test.call('create_execution', { task_id: task, input }, as(name));

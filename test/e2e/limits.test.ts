@@ -31,11 +31,11 @@ afterAll(async () => {
 const byName: Authenticate = async (request) => {
   const name = request.headers['x-api-key'];
   if (typeof name !== 'string' || name === 'wrong') throw new RatchetError('unauthenticated', 'no such key');
-  const rateLimits = {
-    executionsPerMinute: name === 'limited' ? { requests: 2, windowMs: 60_000 } : null,
-    logsPerMinute: name === 'limited' ? { requests: 1, windowMs: 60_000 } : null,
+  const limits = {
+    executions: name === 'limited' ? { requests: 2, windowMs: 60_000 } : null,
+    logs: name === 'limited' ? { requests: 1, windowMs: 60_000 } : null,
   };
-  const principal = { ...LOCAL_ADMIN, id: `key:${name}`, rateLimits };
+  const principal = { ...LOCAL_ADMIN, kind: 'key' as const, id: `key:${name}`, limits };
   return principal;
 };
 
@@ -211,9 +211,14 @@ describe('limits of a key', () => {
 describe('a server', () => {
   it('enforces each limit of its configuration, and writes refusals into the audit trail', async () => {
     using home = openHome();
+    const key = 'a-key-of-the-tests-0123456789abcdef';
     const more = [
+      'auth:',
+      '  type: api_key',
+      '  api_keys:',
+      `    - { key: ${key}, name: ci, role: admin, rate_limits: { executions_per_minute: 3, logs_per_minute: 1 } }`,
       'rest:',
-      '  rate_limit: { requests_per_minute: 6 }',
+      '  rate_limit: { requests_per_minute: 600 }',
       'security:',
       '  rate_limit: { requests_per_minute: 500, burst_size: 400 }',
       'rate_limiting:',
@@ -222,19 +227,24 @@ describe('a server', () => {
       '  endpoints:',
       '    "/api/v1/tasks/execute": { requests_per_minute: 1 }',
     ].join('\n');
-    await using server = await startServerProcess(home, { more, env: { RATE_LIMIT_MAX_REQUESTS: '90' } });
-    const first = await call(server.url, 'POST', '/api/v1/tasks/execute', {});
+    await using server = await startServerProcess(home, { more, env: { RATE_LIMIT_MAX_REQUESTS: '900' } });
+    const ask = (method: string, path: string, body?: unknown) =>
+      call(server.url, method, `/api/v1${path}`, body, { 'x-api-key': key });
+    const first = await ask('POST', '/tasks/execute', {});
     expect(first.status).toBe(400);
     expect(first.headers.get('ratelimit-policy')).toBe(
-      '700;w=60, 500;w=60;burst=400, 90;w=900, 1;w=60, 6;w=60, 1000;w=60;burst=300',
+      '700;w=60, 500;w=60;burst=400, 900;w=900, 1;w=60, 600;w=60, 1000;w=60;burst=300, 3;w=60',
     );
-    expect(limitOf(await call(server.url, 'POST', '/api/v1/tasks/execute', {}))).toBe(
-      'rate_limiting.endpoints./api/v1/tasks/execute',
-    );
-    const refusal = await eventually('it is in the audit trail', async () => {
-      const { body } = await call(server.url, 'GET', '/api/v1/audit');
-      return JSON.stringify(body).includes('rate_limited') ? JSON.stringify(body) : undefined;
+    expect(limitOf(await ask('POST', '/tasks/execute', {}))).toBe('rate_limiting.endpoints./api/v1/tasks/execute');
+    for (let time = 0; time < 2; time += 1) expect((await ask('POST', '/executions', {})).status).toBe(400);
+    expect(limitOf(await ask('POST', '/executions', {}))).toMatch(/^rate_limits\.executions_per_minute of key:/);
+    expect((await ask('GET', '/logs/none')).status).toBe(404);
+    expect(limitOf(await ask('GET', '/logs/none'))).toMatch(/^rate_limits\.logs_per_minute of key:/);
+    const refusals = await eventually('they are in the audit trail', async () => {
+      const told = JSON.stringify((await ask('GET', '/audit')).body);
+      return told.includes('GET /api/v1/logs/:execution_id') ? told : undefined;
     });
-    expect(refusal).toContain('POST /api/v1/tasks/execute');
+    expect(refusals).toContain('rate_limited');
+    expect(refusals).toContain('POST /api/v1/tasks/execute');
   });
 });
