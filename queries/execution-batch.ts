@@ -1,5 +1,6 @@
 /** Reads what belongs to many executions with one statement for all of them, so that a page costs no statement a row. */
 import { sql } from 'kysely';
+import type { ExecutionStatus } from '../src/domain/execution.ts';
 import { LOG_LEVELS, type LogLevel } from '../src/domain/journal.ts';
 import { executionSummary, openQuestions, toldExecution, toldStep } from './execution.ts';
 import { encodeCursor, payload, type QueryDeps } from './query.ts';
@@ -121,13 +122,19 @@ export async function spansOf(
   );
 }
 
-/** Executions that these ones started through `runTask`, the newest first, `first` of each. */
-export async function childrenOf(deps: QueryDeps, ids: Ids, { first }: { first: number }) {
-  const query = deps.db
+/** Executions that belong to the same parent or task, the newest first, `first` of each. */
+export async function executionsBy(
+  deps: QueryDeps,
+  column: 'parent_id' | 'task_id',
+  values: Ids,
+  { status, first }: { status: ExecutionStatus | null; first: number },
+) {
+  let query = deps.db
     .selectFrom('executions')
     .selectAll()
-    .select(placeIn('parent_id', ['requested_at desc', 'execution_id desc']).as('place'))
-    .where('parent_id', 'in', [...ids]);
+    .select(placeIn(column, ['requested_at desc', 'execution_id desc']).as('place'))
+    .where(column, 'in', [...values]);
+  if (status !== null) query = query.where('status', '=', status);
   const rows = await deps.db
     .selectFrom(query.as('numbered'))
     .selectAll()
@@ -136,7 +143,7 @@ export async function childrenOf(deps: QueryDeps, ids: Ids, { first }: { first: 
     .execute();
   const told = await Promise.all(
     rows.map(async (row) => ({
-      parent: row.parent_id ?? '',
+      owner: row[column] ?? '',
       execution: {
         ...executionSummary(row),
         input: await payload(deps.blobs, row.input),
@@ -147,7 +154,7 @@ export async function childrenOf(deps: QueryDeps, ids: Ids, { first }: { first: 
   return grouped(
     told,
     first,
-    ({ parent }) => parent,
+    ({ owner }) => owner,
     ({ execution }) => execution,
   );
 }

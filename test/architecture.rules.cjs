@@ -37,8 +37,11 @@ module.exports = {
     only('reactors-see-the-core', '^src/reactors/', ['^src/(reactors|domain|ports)/', '^commands/', '^queries/']),
     packages('reactors-have-no-packages', '^src/reactors/', NONE),
     only('interfaces-see-operations', '^src/interfaces/', ['^src/(interfaces|domain|ports)/', '^(commands|queries)/']),
-    packages('interfaces-have-fastify-and-zod', '^src/interfaces/', [
+    packages('interfaces-have-fastify-and-zod', '^src/interfaces/(?!graphql/)', [
       'node_modules/(fastify|@fastify/(websocket|cors|helmet)|ws|@types/ws|zod)/',
+    ]),
+    packages('the-graphql-interface-has-its-libraries-too', '^src/interfaces/graphql/', [
+      'node_modules/(fastify|ws|@types/ws|zod|graphql|graphql-helix|graphql-ws)/',
     ]),
     only('infra-sees-ports', '^infra/', ['^infra/', '^src/(ports|domain)/']),
     only('config-stands-alone', '^config/', ['^config/']),

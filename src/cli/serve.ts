@@ -4,10 +4,12 @@ import { openSignatures } from '../../infra/signatures.ts';
 import { type App, type AppSettings, openApp } from '../app.ts';
 import { firstAdminKey } from '../interfaces/access-operations.ts';
 import { addDebugSocket } from '../interfaces/debug-socket.ts';
+import type { GraphqlSettings } from '../interfaces/graphql/graphql.ts';
 import { addHealth } from '../interfaces/health.ts';
-import { createHttp } from '../interfaces/http.ts';
-import { authenticateBy } from '../interfaces/identity.ts';
+import { createHttp, type HttpOptions } from '../interfaces/http.ts';
+import { type Authenticate, authenticateBy } from '../interfaces/identity.ts';
 import { addRest, methodsBelow } from '../interfaces/rest.ts';
+import { addWebSockets } from '../interfaces/web-sockets.ts';
 import { addWebhooks, type WebhookSettings } from '../interfaces/webhooks.ts';
 import type { ExitCode } from './exit.ts';
 import { guarded, type ListenerSettings } from './listener.ts';
@@ -19,6 +21,8 @@ export interface ServeSettings extends ListenerSettings {
   readonly maxRequestBytes: number;
   readonly requestTimeoutMs: number;
   readonly keepAliveMs: number;
+  /** None where left out. */
+  readonly graphql?: GraphqlSettings;
   /** None where left out. */
   readonly webhooks?: readonly WebhookSettings[];
   readonly version: string;
@@ -39,16 +43,17 @@ export async function startServer(settings: AppSettings, serve: ServeSettings): 
     const methodsAt = methodsBelow(serve.restPrefix);
     const onTrouble = (error: unknown): void => settings.logger.error({ err: error }, 'error of the listener');
     const guard = guarded(serve, { ...serve, app, methodsAt, onTrouble, prefix: serve.restPrefix });
+    const authenticate = authenticateBy(app.core.access, app.core.rateLimits);
     const http = createHttp({
       ...serve,
       logger: settings.logger,
       newId: () => runtime.newId(),
-      authenticate: authenticateBy(app.core.access, app.core.rateLimits),
+      authenticate,
       ...guard.options,
     });
     http.addHook('onClose', async () => guard.servers.close());
     addHealth(http, () => app.health(), { prefix: serve.restPrefix, version: serve.version });
-    addDebugSocket(http, app.core, serve.restPrefix);
+    await addSockets(http, { app, serve, authenticate, onRefusal: guard.options.onRefusal });
     addRest(http, app.core, serve.restPrefix);
     addWebhooks(http, app.core, serve.webhooks ?? [], openSignatures());
     app.attach(http);
@@ -62,6 +67,28 @@ export async function startServer(settings: AppSettings, serve: ServeSettings): 
     await app.close(0);
     throw error;
   }
+}
+
+interface SocketParts {
+  readonly app: App;
+  readonly serve: ServeSettings;
+  readonly authenticate: Authenticate;
+  readonly onRefusal: HttpOptions['onRefusal'];
+}
+
+/** What is spoken over WebSockets, and GraphQL, which is spoken without them, too. */
+async function addSockets(http: FastifyInstance, { app, serve, authenticate, onRefusal }: SocketParts): Promise<void> {
+  const { core } = app;
+  const { graphql, restPrefix, version } = serve;
+  // It takes a moment to load, which those who do not use it are spared.
+  const addGraphql = graphql === undefined ? null : (await import('../interfaces/graphql/graphql.ts')).addGraphql;
+  addWebSockets(http, (scope) => {
+    addDebugSocket(scope, core, restPrefix);
+    if (addGraphql === null || graphql === undefined) return;
+    const origins = serve.corsRules?.server?.origins ?? [];
+    const health = () => app.health();
+    addGraphql(scope, { core, authenticate, health, version, origins, onRefusal }, graphql);
+  });
 }
 
 /** Serves until SIGTERM or SIGINT, then drains. A second signal ends at once. */

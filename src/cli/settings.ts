@@ -71,6 +71,7 @@ export function serveSettings(config: Config, version: string): ServeSettings {
     tls: server.tls,
     corsRules: { server: corsRule(server.cors), rest: rest.cors === null ? undefined : corsRule(rest.cors) },
     webhooks: Object.entries(config.webhooks).map(([name, sender]) => ({ name, ...sender })),
+    ...(config.graphql.enabled ? { graphql: config.graphql } : {}),
     version,
   };
 }

@@ -1,5 +1,4 @@
 /** Debug sessions over WebSocket in the DevTools protocol, so that front ends and editors can attach as to any other program. */
-import websocket from '@fastify/websocket';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
 import { z } from 'zod';
@@ -9,7 +8,6 @@ import { principalOf } from './identity.ts';
 import { authorizeTasks, type Core } from './operation.ts';
 import { whileStanding } from './standing.ts';
 
-const MAX_MESSAGE_BYTES = 1024 * 1024;
 /** Bytes that may wait for a slow front end; beyond them it is cut off. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 /** The front end that comes with the browser; pages of others have no business here. */
@@ -24,27 +22,24 @@ const message = z.object({
   params: z.record(z.string(), z.json()).optional(),
 });
 
-/** Adds the socket of each session below `prefix`. */
-export function addDebugSocket(http: FastifyInstance, core: Core, prefix: string): void {
-  void http.register(async (scope) => {
-    await scope.register(websocket, { options: { maxPayload: MAX_MESSAGE_BYTES } });
-    scope.route<{ Params: { session_id: string } }>({
-      method: 'GET',
-      url: `${prefix}/debug/sessions/:session_id/socket`,
-      preValidation: async (request) => {
-        checkOrigin(request);
-        const principal = principalOf(request);
-        authorize(principal, 'read_traces', 'debug_socket');
-        const session = { kind: 'session', id: request.params.session_id } as const;
-        await authorizeTasks(core, { principal }, [session], 'debug_socket');
-        // Before the upgrade, so that a missing session is told as over any other route.
-        await core.debugging.settled(request.params.session_id, 0, principal);
-      },
-      handler: () => {
-        throw new RatchetError('invalid_request', 'this address takes WebSocket connections only');
-      },
-      wsHandler: (socket, request) => serveSocket(core, socket, request.params.session_id, principalOf(request)),
-    });
+/** Adds the socket of each session below `prefix`, to a scope that takes WebSockets. */
+export function addDebugSocket(scope: FastifyInstance, core: Core, prefix: string): void {
+  scope.route<{ Params: { session_id: string } }>({
+    method: 'GET',
+    url: `${prefix}/debug/sessions/:session_id/socket`,
+    preValidation: async (request) => {
+      checkOrigin(request);
+      const principal = principalOf(request);
+      authorize(principal, 'read_traces', 'debug_socket');
+      const session = { kind: 'session', id: request.params.session_id } as const;
+      await authorizeTasks(core, { principal }, [session], 'debug_socket');
+      // Before the upgrade, so that a missing session is told as over any other route.
+      await core.debugging.settled(request.params.session_id, 0, principal);
+    },
+    handler: () => {
+      throw new RatchetError('invalid_request', 'this address takes WebSocket connections only');
+    },
+    wsHandler: (socket, request) => serveSocket(core, socket, request.params.session_id, principalOf(request)),
   });
 }
 

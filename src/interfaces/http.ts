@@ -110,11 +110,12 @@ export function createHttp(options: HttpOptions): FastifyInstance {
 /** Finds out who calls, and counts the request. */
 function addIdentity(http: FastifyInstance, options: HttpOptions): void {
   http.addHook('onRequest', async (request, reply) => {
-    const { isUnlimited = false, isPublic = false } = request.routeOptions.config;
+    const { isUnlimited = false, isPublic = false, identifiesSockets = false } = request.routeOptions.config;
+    const isKnownLater = identifiesSockets && request.headers.upgrade !== undefined;
     const limiter = isUnlimited ? null : options.limiter;
     await limiter?.arrived(request, reply);
     try {
-      if (!request.is404 && !isPublic) request.principal = await options.authenticate(request);
+      if (!request.is404 && !isPublic && !isKnownLater) request.principal = await options.authenticate(request);
     } finally {
       await limiter?.identified(request, reply);
     }

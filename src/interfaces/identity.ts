@@ -16,6 +16,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Open to callers that nobody knows. */
     isPublic?: boolean;
+    /** Finds out itself who opens a socket, because browsers can tell it in the first message only. */
+    identifiesSockets?: boolean;
   }
 }
 

@@ -13,7 +13,7 @@ export function readJson(text: string): unknown {
   } catch (cause) {
     throw refused(`the body is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, '');
   }
-  check(value);
+  checkJson(value);
   return value;
 }
 
@@ -23,7 +23,8 @@ interface Found {
   readonly depth: number;
 }
 
-function check(root: unknown): void {
+/** Fails with `invalid_json` for a value nested too deep, or with a key that is not taken. */
+export function checkJson(root: unknown): void {
   if (typeof root !== 'object' || root === null) return;
   const open: Found[] = [{ value: root, path: '', depth: 1 }];
   for (let found = open.pop(); found !== undefined; found = open.pop()) {
