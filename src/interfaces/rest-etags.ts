@@ -22,6 +22,11 @@ export function hasEtag(operation: string): boolean {
   return SINGLE.has(operation);
 }
 
+/** @returns whether an operation can be bound to a version by `If-Match`. */
+export function takesIfMatch(operation: string): boolean {
+  return BOUND.has(operation);
+}
+
 /** @returns the entity tag of an answer. */
 export function etagOf(runtime: Pick<Runtime, 'sha256'>, operation: string, body: string, version: unknown): string {
   const hash = runtime.sha256(body).slice(0, 32);

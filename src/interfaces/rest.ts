@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Document } from '../domain/document.ts';
 import { type Position, START } from '../domain/event.ts';
 import { type Counted, tellCounted } from './limit-answers.ts';
+import { addOpenApi, openApiPaths } from './openapi-routes.ts';
 import type { Core, Operation } from './operation.ts';
 import { OPERATIONS } from './operations.ts';
 import { timeFor } from './own-time.ts';
@@ -14,6 +15,7 @@ import { ROUTES, type Route } from './surfaces.ts';
 /** Adds all routes below `prefix`. */
 export function addRest(http: FastifyInstance, core: Core, prefix: string): void {
   const seen: Seen = { position: START };
+  addOpenApi(http, core.execute.runtime, prefix);
   const byName = new Map(OPERATIONS.map((operation) => [operation.name, operation]));
   for (const route of ROUTES) {
     const operation = byName.get(route.operation);
@@ -39,6 +41,8 @@ export function methodsBelow(prefix: string): (path: string) => readonly string[
   const known = ROUTES.flatMap(({ method, path, bare }) =>
     [...(bare === true ? [''] : []), prefix].map((start) => ({ method, parts: `${start}${path}`.split('/') })),
   );
+  const { document, pages } = openApiPaths(prefix);
+  known.push(...[document, ...pages].map((path) => ({ method: 'GET' as const, parts: path.split('/') })));
   return (path) => {
     const given = path.split('/');
     const fits = known.filter(

@@ -1,0 +1,120 @@
+/** The form of good answers, for the OpenAPI document; what stands here holds, other members may come beside it. */
+import { z } from 'zod';
+
+const text = z.string();
+const count = z.int();
+const time = z.iso.datetime();
+const status = z.enum(['pending', 'running', 'waiting', 'completed', 'failed', 'cancelled']);
+const failure = z.looseObject({ code: text, error_type: text, message: text }).nullable();
+const next_cursor = text.nullable().describe('Of the next page; null on the last one.');
+
+const task = z.looseObject({
+  id: text,
+  name: text,
+  description: text,
+  status: z.enum(['enabled', 'disabled', 'deleted']),
+  version: count,
+  content_hash: text,
+  tags: z.array(text),
+  updated_at: time,
+});
+const changedTask = z.looseObject({
+  id: text,
+  name: text,
+  status: text,
+  version: count,
+  changed: z.boolean(),
+  position: text,
+});
+const execution = z.looseObject({
+  execution_id: text,
+  task_id: text,
+  task_name: text,
+  task_version: count,
+  status,
+  attempt: count,
+  error: failure,
+  requested_at: time,
+  finished_at: time.nullable(),
+  duration_ms: z.number().nullable(),
+});
+const requested = z.looseObject({ execution_id: text, status: text, position: text });
+const schedule = z.looseObject({
+  id: text,
+  name: text,
+  status: z.enum(['enabled', 'disabled', 'deleted']),
+  version: count,
+  task_id: text,
+  cron: text,
+  timezone: text,
+  next_run_at: time.nullable(),
+  last_run_at: time.nullable(),
+  fired: count,
+  skipped: count,
+});
+const changedSchedule = z.looseObject({
+  id: text,
+  status: text,
+  version: count,
+  next_run_at: time.nullable(),
+  changed: z.boolean(),
+  position: text,
+});
+const bulk = z.looseObject({
+  dry_run: z.boolean(),
+  matched: count,
+  more: z.boolean(),
+  done: count,
+  left: count,
+  execution_ids: z.array(text),
+  failed: z.array(z.looseObject({ execution_id: text, code: text, message: text })),
+});
+const source = z.looseObject({ name: text, status: text, tasks: count, error: text.nullable(), last_sync_at: time });
+
+/** By operation. */
+export const ANSWERS: Readonly<Record<string, z.ZodType>> = {
+  list_available_tasks: z.looseObject({ tasks: z.array(task), next_cursor }),
+  get_task: task,
+  create_task: changedTask,
+  edit_task: changedTask,
+  delete_task: changedTask,
+  enable_task: changedTask,
+  disable_task: changedTask,
+  execute_task: z.looseObject({
+    execution_id: text,
+    status,
+    duration_ms: z.number().nullable(),
+    error: failure,
+    position: text,
+  }),
+  create_execution: requested,
+  cancel_execution: requested,
+  retry_execution: requested,
+  fork_execution: requested,
+  list_executions: z.looseObject({ executions: z.array(execution), next_cursor }),
+  get_execution_status: execution,
+  get_execution_logs: z.looseObject({
+    execution_id: text,
+    status,
+    logs: z.array(z.looseObject({ message: text })),
+    next_cursor,
+  }),
+  cancel_executions: bulk,
+  retry_executions: bulk,
+  list_schedules: z.looseObject({ schedules: z.array(schedule), next_cursor }),
+  get_schedule: schedule,
+  create_schedule: changedSchedule,
+  edit_schedule: changedSchedule,
+  enable_schedule: changedSchedule,
+  disable_schedule: changedSchedule,
+  delete_schedule: changedSchedule,
+  trigger_schedule: z.looseObject({ schedule_id: text, execution_id: text, created: z.boolean(), position: text }),
+  list_workers: z.looseObject({ workers: z.array(z.looseObject({ session_id: text, status: text, running: count })) }),
+  list_sources: z.looseObject({ sources: z.array(source) }),
+  sync_source: source,
+  get_stats: z.looseObject({
+    executions: z.looseObject({ pending: count, running: count, completed: count, failed: count }),
+    queue: z.looseObject({ pending: count, here: count }),
+    events_per_second: z.number(),
+  }),
+};
