@@ -10,6 +10,7 @@ import { handle } from '../../commands/handle.ts';
 import { type ExecutionFilter, executionFilter, matchingExecutions } from '../../queries/execution.ts';
 import { asRatchetError } from '../domain/errors.ts';
 import { type Caller, type Core, command, metaOf, type Operation } from './operation.ts';
+import { countOperation } from './operation-limits.ts';
 import { retryOf } from './retry-execution.ts';
 
 const MOST = 10_000;
@@ -104,6 +105,8 @@ export const BULK_OPERATIONS: readonly Operation[] = [
       const request = metaOf(core, caller, 'retry_executions', input);
       const wish = { ...input, status: input.status ?? ('failed' as const) };
       return forEach(core, wish, caller, ENDED, async (original) => {
+        // Each is an execution like any other, and counts as one.
+        await countOperation(core.rateLimits, caller.principal, 'retry_execution', caller.onCounted);
         const again = await retryOf(core.execute, original, input.same_version, input.reason ?? null);
         const executionId = core.execute.runtime.uuidOf(`retry\n${request.correlationId}\n${original}`);
         const origin = { source: caller.source, parent: null, executionId };

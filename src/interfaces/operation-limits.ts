@@ -9,6 +9,7 @@ const COUNTED: ReadonlyMap<string, keyof CallerLimits> = new Map<string, keyof C
   ['create_execution', 'executions'],
   ['retry_execution', 'executions'],
   ['fork_execution', 'executions'],
+  ['trigger_schedule', 'executions'],
   ['get_execution_logs', 'logs'],
 ]);
 

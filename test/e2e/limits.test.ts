@@ -199,6 +199,10 @@ describe('limits of a key', () => {
     expect(limitOf(await ask('POST', `/api/v1/executions/${id}/fork`, 'limited', { from_step: 'failed' }))).toBe(
       'rate_limits.executions_per_minute of key:limited',
     );
+    const many = { status: 'completed', dry_run: false };
+    const bulk = await ask('POST', '/api/v1/executions/retry', 'limited', many);
+    expect(bulk.body).toMatchObject({ done: 0 });
+    expect(bulk.body['failed']).toContainEqual(expect.objectContaining({ code: 'rate_limited' }));
     expect((await ask('GET', `/api/v1/logs/${id}`, 'limited')).status).toBe(200);
     expect(limitOf(await ask('GET', `/api/v1/executions/${id}/logs`, 'limited'))).toBe(
       'rate_limits.logs_per_minute of key:limited',
