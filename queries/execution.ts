@@ -187,7 +187,7 @@ export async function toldExecution(deps: QueryDeps, row: ReadModels['executions
     ...executionSummary(row),
     input: await payload(deps.blobs, row.input),
     output,
-    questions: own.map(({ execution_id: _, ...question }) => question),
+    questions: own.map(({ step, question, schema, asked_at }) => ({ step, question, schema, asked_at })),
     metadata: stored(row.metadata),
     options: stored(row.options),
     session_id: row.session_id,

@@ -12,7 +12,7 @@ export interface GraphqlServer extends AsyncDisposable {
   /** Sends a query or a mutation; answers the whole body. */
   ask(query: string, variables?: object, headers?: Record<string, string>): Promise<GraphqlAnswer>;
   /** The data of an answer without errors. */
-  data(query: string, variables?: object): Promise<Record<string, any>>;
+  data(query: string, variables?: object): Promise<Record<string, unknown>>;
   rest(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
   task(name: string, code: string, more?: object): Promise<void>;
   /** Runs a task to its end; answers the id of the execution. */
@@ -20,11 +20,11 @@ export interface GraphqlServer extends AsyncDisposable {
 }
 
 export interface GraphqlAnswer {
-  readonly data?: Record<string, any> | null;
+  readonly data?: Record<string, unknown> | null;
   readonly errors?: readonly {
     readonly message: string;
     readonly path?: readonly string[];
-    readonly extensions: Record<string, any>;
+    readonly extensions: Record<string, unknown>;
   }[];
 }
 

@@ -112,6 +112,13 @@ export class InputTypes {
     if (only !== undefined && alternatives.length === 1) {
       return { ...this.#convert(only, name, path), takesNull: alternatives.length < (schema.anyOf?.length ?? 0) };
     }
+    if (Array.isArray(schema.type) && schema.type.includes('null')) {
+      const [one, ...more] = schema.type.filter((type) => type !== 'null');
+      const values = schema.enum?.filter((value) => value !== null);
+      if (one === undefined || more.length > 0) return JSON_VALUE;
+      const inner = { ...schema, type: one, ...(values === undefined ? {} : { enum: values }) };
+      return { ...this.#convert(inner, name, path), takesNull: true };
+    }
     const plain = (type: string): Converted => ({ type, read: same, takesNull: false });
     if (schema.enum !== undefined) return plain(this.#enumOf(schema.enum.map(String), path));
     // A flag is a word in a query string, and a flag here.

@@ -3,6 +3,7 @@ import { buildSchema, type GraphQLSchema, isObjectType, isScalarType } from 'gra
 import type { Operation } from '../operation.ts';
 import { OPERATIONS } from '../operations.ts';
 import { EXECUTION_RESOLVERS } from './execution-resolvers.ts';
+import { EXECUTION_TYPES } from './execution-types.ts';
 import { described, InputTypes } from './input-types.ts';
 import { behaveAsJson } from './json-scalar.ts';
 import { pascalCase } from './names.ts';
@@ -35,6 +36,7 @@ export function schemaOf(operations: readonly Operation[] = OPERATIONS): GraphQL
   const text = [
     withoutDefined(inputs.text, TYPES),
     TYPES,
+    EXECUTION_TYPES,
     `type Query {\n${SERVER_FIELDS}\n${lines(queries)}\n}`,
     `type Mutation {\n${lines(mutations)}\n}`,
     SUBSCRIPTIONS,

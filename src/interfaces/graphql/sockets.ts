@@ -9,7 +9,7 @@ import type { Authenticate } from '../identity.ts';
 import { checkJson } from '../json-body.ts';
 import type { Core } from '../operation.ts';
 import { whileStanding } from '../standing.ts';
-import { GraphqlContext } from './context.ts';
+import type { GraphqlContext } from './context.ts';
 import type { Engine } from './engine.ts';
 import { refusal } from './limits.ts';
 import { type ErrorTelling, toldError } from './telling-errors.ts';
