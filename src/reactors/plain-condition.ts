@@ -1,34 +1,71 @@
 /** Tells conditions that the engine may try by itself, thousands of times faster than one that is watched for side effects. */
 
-/** Names, numbers, texts, and the operators that change nothing; what may be a call or an assignment is not among them. */
+/** Names, numbers, texts, and operators that call nothing where no object is asked to be a number or a text; properties may be getters. */
 const TOKEN =
-  /\s*(?:(?<name>[A-Za-z_$][\w$]*)|(?<literal>\d+(?:\.\d+)?(?![\w$.])|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|(?<operator>===|!==|==|!=|<=|>=|&&|\|\||\?\?|\?\.|[!<>+\-*%.[\]()?:]))\s*/y;
+  /\s*(?:(?<name>[A-Za-z_$][\w$]*)|(?<literal>\d+(?:\.\d+)?(?![\w$.])|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|(?<operator>===|!==|==|!=|<=|>=|&&|\|\||\?\?|[!<>+\-*%()?:]))\s*/y;
 const WORDS = new Set(
   'async await class delete do function if import in instanceof let new super switch throw void while with yield'.split(
     ' ',
   ),
 );
-const ENDS_OPERAND = new Set([')', ']']);
+/** These turn objects into numbers or texts, by methods of theirs. */
+const CONVERTING = new Set(['==', '!=', '<', '>', '<=', '>=', '+', '-', '*', '%']);
+/** Binds closer than any of them, and converts nothing. */
+const ASKING = new Set(['typeof', '!']);
 
-/** @returns true for names, properties, comparisons, logic and arithmetic only. A getter that it reads still runs. */
+interface Token {
+  readonly kind: 'name' | 'literal' | 'operator';
+  readonly text: string;
+}
+
+/** @returns true for names, comparisons, logic and arithmetic only. */
 export function isPlainCondition(condition: string): boolean {
-  let before = '';
+  const tokens = tokensOf(condition);
+  if (tokens === null || tokens.length === 0) return false;
   let afterOperand = false;
+  for (const [at, { kind, text }] of tokens.entries()) {
+    const isCall = text === '(' && afterOperand;
+    const isUpdate = (text === '+' || text === '-') && tokens[at - 1]?.text === text;
+    if (isCall || isUpdate || (kind === 'name' && WORDS.has(text))) return false;
+    afterOperand = kind === 'operator' ? text === ')' : text !== 'typeof';
+  }
+  return true;
+}
+
+/**
+ * @returns the condition for the engine. It stops also where the condition can not be tried: where it throws, which the engine would
+ * pass over in silence, and where it would have to turn an object into a number or a text.
+ */
+export function engineCondition(condition: string): string {
+  const objects = converted(tokensOf(condition) ?? []).map(
+    (name) => `typeof ${name} === 'function' || (typeof ${name} === 'object' && ${name} !== null)`,
+  );
+  const guard = objects.length === 0 ? '' : `if (${objects.join(' || ')}) return true; `;
+  return `(() => { try { ${guard}return !!(${condition}); } catch { return true; } })()`;
+}
+
+/** @returns names whose values a converting operator may get: those beside one, and with parentheses all. */
+function converted(tokens: readonly Token[]): readonly string[] {
+  const isConverting = (token: Token | undefined): boolean =>
+    token !== undefined && token.kind === 'operator' && CONVERTING.has(token.text);
+  if (!tokens.some(isConverting)) return [];
+  const isNested = tokens.some(({ kind, text }) => kind === 'operator' && text === '(');
+  const found = tokens.filter(({ kind, text }, at) => {
+    const before = tokens[at - 1];
+    if (kind !== 'name' || text === 'typeof' || ASKING.has(before?.text ?? '')) return false;
+    return isNested || isConverting(before) || isConverting(tokens[at + 1]);
+  });
+  return [...new Set(found.map(({ text }) => text))];
+}
+
+function tokensOf(condition: string): readonly Token[] | null {
+  const tokens: Token[] = [];
   for (let at = 0; at < condition.length; at = TOKEN.lastIndex) {
     TOKEN.lastIndex = at;
     const { name, literal, operator } = TOKEN.exec(condition)?.groups ?? {};
-    const token = name ?? literal ?? operator;
-    if (token === undefined || (name !== undefined && WORDS.has(name) && before !== '.')) return false;
-    const isCall = token === '(' && (afterOperand || before === '?.');
-    const isUpdate = (token === '+' || token === '-') && before === token;
-    if (isCall || isUpdate) return false;
-    afterOperand = operator === undefined ? name !== 'typeof' : ENDS_OPERAND.has(operator);
-    before = token;
+    const text = name ?? literal ?? operator;
+    if (text === undefined) return null;
+    tokens.push({ kind: name !== undefined ? 'name' : literal !== undefined ? 'literal' : 'operator', text });
   }
-  return before !== '';
-}
-
-/** @returns the condition for the engine. It stops also where the condition throws, which the engine would pass over in silence. */
-export function engineCondition(condition: string): string {
-  return `(() => { try { return !!(${condition}); } catch { return true; } })()`;
+  return tokens;
 }
