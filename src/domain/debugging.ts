@@ -93,7 +93,11 @@ export interface DebugReport {
     /** What its condition threw, the first time; it does not stop then. */
     readonly conditionError: string | null;
   }[];
-  readonly result: 'returned' | 'threw' | 'cancelled' | 'end_of_record' | 'timeout';
+  /**
+   * The last two with the hits so far: after `timeout`, `error` says which value could not be read, if it was that;
+   * `debugger_out_of_memory` is when the values that are looked at need more room than the process has.
+   */
+  readonly result: 'returned' | 'threw' | 'cancelled' | 'end_of_record' | 'timeout' | 'debugger_out_of_memory';
   readonly output: Json;
   readonly error: { readonly name: string; readonly message: string } | null;
 }

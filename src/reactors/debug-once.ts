@@ -1,7 +1,7 @@
 /** The one-shot debugger: runs a recorded attempt again to its end, and tells what was seen at each stop on the way. */
 import type { Principal } from '../domain/access.ts';
 import type { DebugReport, DebugRequest, Hit } from '../domain/debugging.ts';
-import { RatchetError } from '../domain/errors.ts';
+import { isRatchetError, RatchetError } from '../domain/errors.ts';
 import type { Json } from '../domain/event.ts';
 import type { TaskErrorData } from '../domain/journal.ts';
 import { type DebuggedSession, type DebugSandbox, PAUSE_AT_MAIN } from '../ports/debug-sandbox.ts';
@@ -14,6 +14,12 @@ import { type HitReader, type HitReason, readHit } from './read-hit.ts';
 import { type RecordReplayDeps, recordReplay } from './record-replay.ts';
 import { type RecordedRun, type RecordedRunDeps, recordedRun } from './recorded-run.ts';
 import { TaskDebugger } from './task-debugger.ts';
+import { timely } from './timely-inspector.ts';
+
+/** Milliseconds in which a value must be read; an expression has had its half second by then. */
+const READ_MS = 2_000;
+/** Characters of what a task threw in the end. */
+const MAX_MESSAGE = 10_000;
 
 export interface DebugOnceDeps extends RecordedRunDeps, RecordReplayDeps {
   readonly debugSandbox: DebugSandbox;
@@ -21,6 +27,9 @@ export interface DebugOnceDeps extends RecordedRunDeps, RecordReplayDeps {
 }
 
 type Seen = Omit<DebugReport, 'replayId'>;
+type End = Pick<DebugReport, 'result' | 'output' | 'error'>;
+
+const TIMED_OUT: End = { result: 'timeout', output: null, error: null };
 
 /** As `Debugging.once` says. Nothing is left running after, whatever happens. */
 export async function debugOnce(deps: DebugOnceDeps, request: DebugRequest, by: Principal): Promise<DebugReport> {
@@ -54,10 +63,13 @@ async function seen(deps: DebugOnceDeps, request: DebugRequest, run: RecordedRun
   try {
     session = await deps.debugSandbox.open(run.limits, deadline.signal);
     debugged = new DebuggedOnce(request, run, code, session);
-    return debugged.report(await debugged.run(deps, deadline.signal));
+    return debugged.report(debugged.endOf(await debugged.run(deps, deadline.signal)));
   } catch (error) {
-    if (error !== overdue) throw error;
-    return debugged?.report('timeout') ?? timedOutAtStart(request, run);
+    await debugged?.atRest();
+    if (error === overdue) return debugged?.report(TIMED_OUT) ?? timedOutAtStart(request, run);
+    const end = debugged?.endBy(error) ?? null;
+    if (debugged === undefined || end === null) throw error;
+    return debugged.report(end);
   } finally {
     clearTimeout(timer);
     session?.release();
@@ -91,20 +103,23 @@ class DebuggedOnce {
   #stops = 0;
   #stepsDone = 0;
   #places: readonly EnginePlace[] = [];
+  /** What is being done while the task stands still. */
+  #standing: Promise<void> | null = null;
 
   constructor(request: DebugRequest, run: RecordedRun, code: AuthoredCode, session: DebuggedSession) {
     this.#request = request;
     this.#run = run;
     this.#session = session;
-    this.#debugger = new TaskDebugger(session, run.taskStart.code.file);
+    const reads = timely(session.inspector, READ_MS);
+    this.#debugger = new TaskDebugger(session, reads, run.taskStart.code.file);
     this.#breakpoints = new Breakpoints(request.breakpoints, this.#debugger, code);
-    this.#reader = { inspector: session.inspector, debugger: this.#debugger, code, request };
+    this.#reader = { inspector: reads, debugger: this.#debugger, code, request };
     const failed = run.journal.filter(({ outcome, kind }) => !outcome.ok && kind !== 'custom');
     this.#failing = new Set(request.exceptions === 'all' ? failed.map(({ path }) => path) : []);
   }
 
   async run(deps: DebugOnceDeps, signal: AbortSignal): Promise<DebuggedEnd> {
-    await this.#debugger.begin({ onEntry: () => this.#entered(), onStop: (stop) => this.#stopped(stop) });
+    await this.#debugger.begin({ onEntry: () => this.#entered(), onStop: (stop) => this.#standAt(stop) });
     if (this.#request.stepMode) this.#session.pauseAtMain();
     const steps = [...this.#breakpoints.steps, ...this.#failing];
     if (steps.length > 0) this.#session.pauseAtSteps(steps);
@@ -118,15 +133,49 @@ class DebuggedOnce {
     });
   }
 
-  report(end: DebuggedEnd | 'timeout'): Seen {
+  report(end: End): Seen {
     const { executionId, start } = this.#run;
-    const seen = { executionId, attempt: start.attempt, hits: this.#hits, stops: this.#stops };
     const breakpoints = this.#breakpoints.report();
-    return {
-      ...seen,
-      breakpoints,
-      ...(end === 'timeout' ? { result: end, output: null, error: null } : resultOf(end)),
-    };
+    return { executionId, attempt: start.attempt, hits: this.#hits, stops: this.#stops, breakpoints, ...end };
+  }
+
+  /** Waits until what was being read is kept, as far as it came. Call when the session is over. */
+  async atRest(): Promise<void> {
+    await this.#standing?.catch(() => undefined);
+  }
+
+  endOf(end: DebuggedEnd): End {
+    return (end.kind === 'end_of_record' && end.error !== null ? this.#ownEnd(end.error) : null) ?? resultOf(end);
+  }
+
+  /** @returns the end that the debugger brought about itself; null when it was something else. */
+  endBy(error: unknown): End | null {
+    if (!isRatchetError(error)) return null;
+    const { code, message } = error;
+    if (code === 'execution_timeout') return { ...TIMED_OUT, error: { name: code, message } };
+    return this.#ownEnd({ name: code, message });
+  }
+
+  /** A process that dies while the task stands still, or of memory that was enough when it was recorded, dies of the debugger. */
+  #ownEnd({ name, message }: { readonly name: string; readonly message: string }): End | null {
+    if (name === 'memory_limit_exceeded' && (this.#standing !== null || this.#run.ending !== null)) {
+      const why = 'the debugger ran out of memory, not the task: what it looks at needs room in the same process';
+      return {
+        result: 'debugger_out_of_memory',
+        output: null,
+        error: { name: 'debugger_out_of_memory', message: why },
+      };
+    }
+    if (this.#standing === null || (name !== 'sandbox_crashed' && name !== 'sandbox_protocol')) return null;
+    const error = { name, message: `while the debugger looked at values: ${message}` };
+    return { result: 'end_of_record', output: null, error };
+  }
+
+  async #standAt(stop: EngineStop): Promise<void> {
+    const standing = this.#stopped(stop);
+    this.#standing = standing;
+    await standing;
+    this.#standing = null;
   }
 
   async #entered(): Promise<void> {
@@ -169,7 +218,9 @@ class DebuggedOnce {
   /** A task that awaits a failing step has no frames when the error comes: those of its call are kept for then. */
   async #ask(stop: EngineStop, path: string): Promise<void> {
     const why: HitReason = { reason: 'exception', stepsDone: this.#stepsDone, step: path };
-    this.#asked.set(path, await readHit(this.#reader, stop, why));
+    const { hit, ended } = await readHit(this.#reader, stop, why);
+    this.#asked.set(path, hit);
+    if (ended !== null) throw ended;
   }
 
   #rejected(path: string, error: TaskErrorData): void {
@@ -190,7 +241,10 @@ class DebuggedOnce {
 
   async #hit(stop: EngineStop, reason: Hit['reason'], step: string | null): Promise<void> {
     this.#stops += 1;
-    if (this.#hasRoom()) this.#keep(await readHit(this.#reader, stop, { reason, step, stepsDone: this.#stepsDone }));
+    if (!this.#hasRoom()) return;
+    const { hit, ended } = await readHit(this.#reader, stop, { reason, step, stepsDone: this.#stepsDone });
+    this.#keep(hit);
+    if (ended !== null) throw ended;
   }
 
   #hasRoom(): boolean {
@@ -204,14 +258,14 @@ class DebuggedOnce {
   }
 }
 
-function resultOf(end: DebuggedEnd): Pick<DebugReport, 'result' | 'output' | 'error'> {
+function resultOf(end: DebuggedEnd): End {
   switch (end.kind) {
     case 'returned': {
       const output: Json = JSON.parse(end.output);
       return { result: end.kind, output, error: null };
     }
     case 'threw':
-      return { result: end.kind, output: null, error: { name: end.error.name, message: end.error.message } };
+      return { result: end.kind, output: null, error: shortened(end.error) };
     case 'cancelled':
       return { result: end.kind, output: null, error: null };
     case 'end_of_record':
@@ -219,4 +273,8 @@ function resultOf(end: DebuggedEnd): Pick<DebugReport, 'result' | 'output' | 'er
     default:
       return end satisfies never;
   }
+}
+
+function shortened({ name, message }: TaskErrorData): End['error'] {
+  return { name: name.slice(0, MAX_MESSAGE), message: message.slice(0, MAX_MESSAGE) };
 }

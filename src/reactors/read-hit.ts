@@ -27,10 +27,16 @@ export interface HitReader {
 /** Why it stopped, and how far the task had come. */
 export type HitReason = Pick<Hit, 'reason' | 'stepsDone' | 'step'>;
 
+/** A hit as far as it could be read; `ended` says why no further, and that the task can not go on. */
+export interface ReadHit {
+  readonly hit: Hit;
+  readonly ended: Error | null;
+}
+
 /** @returns the hit, in the order in which the room for values is given away: exception, watches, frames from the innermost. */
-export async function readHit(reader: HitReader, stop: EngineStop, why: HitReason): Promise<Hit> {
+export async function readHit(reader: HitReader, stop: EngineStop, why: HitReason): Promise<ReadHit> {
   const { code, request } = reader;
-  const values = new SeenValues(reader.inspector, {
+  const values = new SeenValues(reader.inspector, reader.debugger.tools, {
     total: Math.min(MAX_OF_HIT, Math.floor(MAX_OF_ALL / request.maxHits)),
   });
   const own = reader.debugger.own(stop).slice(0, MAX_FRAMES);
@@ -41,7 +47,9 @@ export async function readHit(reader: HitReader, stop: EngineStop, why: HitReaso
   const frames: SeenFrame[] = [];
   for (const frame of own) frames.push(await seenFrame(reader, values, frame, frame === top));
   const place = frames[0] ?? { file: code.file, line: 0, column: 0 };
-  return { ...why, line: place.line, column: place.column, code: code.text(place), exception, frames, watches };
+  const { line, column } = place;
+  const hit: Hit = { ...why, line, column, code: code.text(place), exception, frames, watches };
+  return { hit, ended: values.ended };
 }
 
 async function watched(
@@ -51,7 +59,8 @@ async function watched(
   expression: string,
 ): Promise<Hit['watches'][number]> {
   if (frame === undefined) return { expression, value: null, error: 'no code of the task is running here' };
-  const evaluated = await reader.debugger.evaluate(frame, expression);
+  const evaluated = await values.reading(expression, () => reader.debugger.evaluate(frame, expression));
+  if (evaluated === null) return { expression, value: null, error: 'it could not be read' };
   if (!evaluated.ok) return { expression, value: null, error: evaluated.error };
   return { expression, value: await values.see(expression, evaluated.value), error: null };
 }
@@ -67,7 +76,10 @@ async function seenFrame(
   const scopes = [];
   for (const { type, objectId } of request.captureVariables ? frame.scopes : []) {
     if (!isScope(type) || (type === 'script' && !isTop)) continue;
-    const variables: readonly SeenValue[] = await values.variables(objectId);
+    const variables: readonly SeenValue[] = await values.variables(
+      `${type} variables of ${frame.function || 'the file'}`,
+      objectId,
+    );
     if (variables.length > 0) scopes.push({ type, variables });
   }
   return { function: frame.function, file, line, column, scopes };

@@ -1,8 +1,10 @@
 /** Reads values out of a process that stands still: cut in depth and size, running no code of the task, no getter above all. */
 import type { SeenValue } from '../domain/debugging.ts';
+import { isRatchetError, RatchetError } from '../domain/errors.ts';
 import type { Json, JsonObject } from '../domain/event.ts';
 import type { Inspector } from '../ports/debug-sandbox.ts';
 import { listOf, objectOf, type RemoteValue, remoteOf, textOf } from './inspected.ts';
+import { Inside } from './look-inside.ts';
 
 export interface SeenLimits {
   /** Levels of objects within objects. Default 3. */
@@ -24,9 +26,8 @@ const MAX_OBJECTS = 500;
 const MAX_PROPERTIES = 1_000;
 const MAX_PREVIEW = 200;
 
-const COUNT = 'function (max) { let n = 0; for (const _ in this) if (++n > max) break; return n }';
-const TAKE = 'function (max) { const taken = []; for (let n = 0; n < max; n++) taken[n] = this[n]; return taken }';
-const ISO = 'function () { return this.toISOString() }';
+/** Such a value, and what comes after it, where nothing more can be asked. */
+const UNREAD = { value: null, preview: '(could not be read)', truncated: true } as const;
 
 interface Seen {
   readonly value: Json;
@@ -57,24 +58,54 @@ function typeOf({ type, subtype }: RemoteValue): string {
 /** Reads as much as its limits allow; what comes first gets the room. */
 export class SeenValues {
   readonly #inspector: Inspector;
+  readonly #inside: Inside;
   readonly #limits: SeenLimits;
   #room: number;
   #objects = 0;
+  #ended: Error | null = null;
 
-  constructor(inspector: Inspector, limits: Partial<SeenLimits> = {}) {
+  /** @param tools objectId of what `TOOLS` in look-inside.ts evaluates to */
+  constructor(inspector: Inspector, tools: string, limits: Partial<SeenLimits> = {}) {
     this.#inspector = inspector;
     this.#limits = { ...LIMITS, ...limits };
+    this.#inside = new Inside(inspector, tools, this.#limits.text);
     this.#room = this.#limits.total;
   }
 
-  async see(name: string, remote: RemoteValue): Promise<SeenValue> {
-    return { name, type: typeOf(remote), ...(await this.#seen(remote, this.#limits.depth)) };
+  /** Why nothing more can be read, once it is so: the process is gone, or lost in a value. */
+  get ended(): Error | null {
+    return this.#ended;
   }
 
-  /** @param objectId of a scope: an object of the engine's whose properties are the variables */
-  async variables(objectId: string): Promise<readonly SeenValue[]> {
+  /** Does not fail: what can not be read is told as such. */
+  async see(name: string, remote: RemoteValue): Promise<SeenValue> {
+    const seen = await this.reading(name, () => this.#seen(remote, this.#limits.depth));
+    return { name, type: typeOf(remote), ...(seen ?? UNREAD) };
+  }
+
+  /** @returns what `read` answers; null when it can not be had. After {@link ended}, nothing is tried. */
+  async reading<T>(what: string, read: () => Promise<T>): Promise<T | null> {
+    if (this.#ended !== null) return null;
+    try {
+      return await read();
+    } catch (error) {
+      if (!isRatchetError(error)) throw error;
+      if (error.code === 'debug_method_refused') return null;
+      const isLost = error.code === 'execution_timeout';
+      this.#ended ??= isLost ? new RatchetError(error.code, `${what} could not be read: ${error.message}`) : error;
+      return null;
+    }
+  }
+
+  /**
+   * @param scope for people, such as `the local variables of main`
+   * @param objectId of a scope: an object of the engine's whose properties are the variables
+   */
+  async variables(scope: string, objectId: string): Promise<readonly SeenValue[]> {
     if (this.#room <= 0) return [];
-    const { own } = await this.#properties(objectId);
+    const read = await this.reading(scope, async () => await this.#properties(await this.#inside.whole(objectId)));
+    if (read === null) return [{ name: `(${scope})`, type: 'object', ...UNREAD }];
+    const { own } = read;
     const seen: SeenValue[] = [];
     for (const { name, value } of own.slice(0, MAX_VARIABLES)) {
       const unset = { name, type: 'undefined', value: null, preview: '(not set yet)', truncated: false };
@@ -90,7 +121,7 @@ export class SeenValues {
     if (this.#room <= 0 || this.#objects >= MAX_OBJECTS) return { ...leaf, truncated: true };
     switch (type) {
       case 'date':
-        return this.#text((await this.#call(remote.objectId, ISO)) ?? remote.description);
+        return this.#text((await this.#inside.date(remote.objectId)) ?? remote.description);
       case 'array':
         return depth === 0 ? { ...leaf, truncated: true } : await this.#array(remote.objectId, remote, depth);
       case 'object':
@@ -108,7 +139,7 @@ export class SeenValues {
   #plain({ type, subtype, value, unserializable, description }: RemoteValue): Seen {
     if (typeof value === 'string') return this.#text(value);
     this.#room -= 8;
-    if (unserializable !== null) return { value: null, preview: unserializable, truncated: false };
+    if (unserializable !== null) return { value: null, preview: line(unserializable), truncated: false };
     const isNothing = type === 'undefined' || subtype === 'null';
     const preview = isNothing ? (subtype ?? type) : value === undefined ? description : String(value);
     return { value: value ?? null, preview, truncated: false };
@@ -131,7 +162,10 @@ export class SeenValues {
   async #array(objectId: string, remote: RemoteValue, depth: number): Promise<Seen> {
     const size = sizeOf(remote);
     const { entries } = this.#limits;
-    const taken = size > MAX_PROPERTIES ? await this.#take(objectId) : objectId;
+    const taken =
+      size > MAX_PROPERTIES
+        ? await this.#inside.first(objectId, entries)
+        : await this.#inside.atMost(objectId, MAX_PROPERTIES);
     if (taken === null) return { ...this.#leaf(remote, false), truncated: true };
     const { own } = await this.#properties(taken);
     const items: Seen[] = [];
@@ -148,9 +182,11 @@ export class SeenValues {
   }
 
   async #object(objectId: string, remote: RemoteValue, depth: number): Promise<Seen> {
-    if (await this.#isLarge(objectId)) return { ...this.#leaf(remote, false), truncated: true };
+    // One that wraps a text has a property for each of its characters.
+    const light = remote.className === 'String' ? null : await this.#inside.atMost(objectId, MAX_PROPERTIES);
+    if (light === null) return { ...this.#leaf(remote, false), truncated: true };
     const isError = typeOf(remote) === 'error';
-    const { own } = await this.#properties(objectId);
+    const { own } = await this.#properties(light);
     const told = own.filter(
       ({ name, isEnumerable }) => (isEnumerable || (isError && name === 'message')) && !(isError && name === 'stack'),
     );
@@ -184,7 +220,8 @@ export class SeenValues {
     for (const { name, value } of own) {
       if (value?.objectId === undefined || value.objectId === null || Number.isNaN(Number(name))) continue;
       if (items.length >= this.#limits.entries || this.#room <= 0) break;
-      const parts = new Map((await this.#properties(value.objectId)).own.map((part) => [part.name, part.value]));
+      const read = await this.#properties(await this.#inside.whole(value.objectId));
+      const parts = new Map(read.own.map((part) => [part.name, part.value]));
       items.push(await this.#entry(parts, depth));
     }
     const truncated = size > items.length || items.some((item) => item.truncated);
@@ -233,34 +270,6 @@ export class SeenValues {
       (property) => [textOf(property['name']), remoteOf(objectOf(property['value']))] as const,
     );
     return { own, internal: new Map(internal) };
-  }
-
-  async #isLarge(objectId: string): Promise<boolean> {
-    const count = await this.#evaluate(objectId, COUNT, [MAX_PROPERTIES]);
-    return typeof count.value !== 'number' || count.value > MAX_PROPERTIES;
-  }
-
-  /** @returns the first entries of a large array. */
-  async #take(objectId: string): Promise<string | null> {
-    return (await this.#evaluate(objectId, TAKE, [this.#limits.entries])).objectId;
-  }
-
-  async #call(objectId: string, body: string): Promise<string | null> {
-    const { value } = await this.#evaluate(objectId, body, []);
-    return typeof value === 'string' ? value : null;
-  }
-
-  /** The engine refuses what has side effects; what throws answers like nothing. */
-  async #evaluate(objectId: string, functionDeclaration: string, given: readonly number[]): Promise<RemoteValue> {
-    this.#objects += 1;
-    const told = await this.#inspector.send('Runtime.callFunctionOn', {
-      objectId,
-      functionDeclaration,
-      arguments: given.map((value) => ({ value })),
-      throwOnSideEffect: true,
-      silent: true,
-    });
-    return remoteOf(told['exceptionDetails'] === undefined ? objectOf(told['result']) : {});
   }
 }
 

@@ -1,7 +1,7 @@
 /** The engine's debugger, led so that it stops in the task's own file only, and asked in terms of that file. */
 import { RatchetError } from '../domain/errors.ts';
 import type { JsonObject } from '../domain/event.ts';
-import { type DebuggedSession, PAUSE_SCRIPT } from '../ports/debug-sandbox.ts';
+import { type DebuggedSession, type Inspector, PAUSE_SCRIPT } from '../ports/debug-sandbox.ts';
 import {
   type EngineFrame,
   type EnginePlace,
@@ -14,6 +14,7 @@ import {
   stopOf,
   textOf,
 } from './inspected.ts';
+import { TOOLS } from './look-inside.ts';
 import { beforeFrames } from './seen-values.ts';
 
 /** Milliseconds that an expression may take. */
@@ -36,6 +37,7 @@ export interface StopHandler {
 
 export class TaskDebugger {
   readonly #session: DebuggedSession;
+  readonly #reads: Inspector;
   readonly #file: string;
   #scriptId: string | null = null;
   #pauseScriptId: string | null = null;
@@ -46,10 +48,18 @@ export class TaskDebugger {
   #entry: EnginePlace | null = null;
   readonly #atEntry: string[] = [];
   #kept: string | null = null;
+  #tools = '';
 
-  constructor(session: DebuggedSession, file: string) {
+  /** @param reads the session's inspector for what looks at values: it answers in time or fails */
+  constructor(session: DebuggedSession, reads: Inspector, file: string) {
     this.#session = session;
+    this.#reads = reads;
     this.#file = file;
+  }
+
+  /** objectId of the built-ins by which values are looked at; known wherever the task's code runs. */
+  get tools(): string {
+    return this.#tools;
   }
 
   /** Call before the session starts. What a handler fails with ends the session. */
@@ -135,7 +145,7 @@ export class TaskDebugger {
   /** Evaluates without side effects, for at most half a second. */
   async evaluate(frame: EngineFrame, expression: string): Promise<Evaluated> {
     const asked = { callFrameId: frame.id, expression, throwOnSideEffect: true, timeout: EVALUATION_MS, silent: true };
-    const told = await this.#session.inspector.send('Debugger.evaluateOnCallFrame', asked).catch((error: unknown) => {
+    const told = await this.#reads.send('Debugger.evaluateOnCallFrame', asked).catch((error: unknown) => {
       if (error instanceof RatchetError && error.code === 'debug_method_refused') return error;
       throw error;
     });
@@ -166,7 +176,7 @@ export class TaskDebugger {
   }
 
   async #call(asked: JsonObject): Promise<RemoteValue> {
-    const told = await this.#session.inspector.send('Runtime.callFunctionOn', { ...asked, throwOnSideEffect: true });
+    const told = await this.#reads.send('Runtime.callFunctionOn', { ...asked, throwOnSideEffect: true });
     return remoteOf(objectOf(told['result']));
   }
 
@@ -182,7 +192,11 @@ export class TaskDebugger {
   /** The engine stands at the first statement already, and would pass over breakpoints that are laid there now. */
   async #entered(stop: EngineStop, handler: StopHandler): Promise<void> {
     await this.removeBreakpoint(this.#instrumentation);
-    this.#entry = stop.frames[0] ?? null;
+    const [top = null] = stop.frames;
+    this.#entry = top;
+    const asked = { callFrameId: top?.id ?? '', expression: TOOLS, silent: true };
+    const { result } = await this.#session.inspector.send('Debugger.evaluateOnCallFrame', asked);
+    this.#tools = textOf(objectOf(result)['objectId']);
     await handler.onEntry();
     this.#entry = null;
     if (this.#atEntry.length > 0) await handler.onStop({ ...stop, reasons: ['other'], hitBreakpoints: this.#atEntry });

@@ -257,7 +257,7 @@ describe('breakpoints', () => {
   });
 
   test('stop at the first statement of the file, and in the last round of a loop by a condition that the engine tries', async () => {
-    const code = `const first = 1; const limit = { last: 4999 };
+    const code = `const first = 1; const last = 4999;
 function main() {
   let sum = 0;
   for (let i = 0; i < 5000; i++) {
@@ -266,12 +266,38 @@ function main() {
   return sum + first;
 }`;
     const told = await debug(await ran(code), {
-      breakpoints: [1, { line: 5, condition: 'i === limit.last' }, { line: 7, condition: 'limit.last.far.away' }],
+      breakpoints: [1, { line: 5, condition: 'i === last' }, { line: 7, condition: 'last.far.away' }],
       exceptions: 'all',
     });
     expect(lines(told)).toEqual([1, 5]);
     expect(variables(told.hits[1])).toMatchObject({ i: 4999 });
     expect(told.breakpoints[2]?.condition_error).toMatch(/^TypeError/);
+  });
+
+  test('change nothing by their conditions, whatever is there in later rounds', async () => {
+    const code = `function main() {
+  let reads = 0;
+  const plain = { value: 1 };
+  const getter = { get value() { reads++; return 1; } };
+  const speaking = { valueOf() { reads++; return 5; } };
+  for (let i = 0; i < 6; i++) {
+    const at = i < 3 ? plain : getter;
+    const n = i < 3 ? i : speaking;
+    i += 0;
+  }
+  return reads;
+}`;
+    const told = await debug(await ran(code), {
+      breakpoints: [
+        { line: 9, condition: 'at.value === 2' },
+        { line: 10, condition: 'i > 4' },
+      ],
+    });
+    expect(told.output).toBe(0);
+    const compared = await debug(await ran(code), { breakpoints: [{ line: 9, condition: 'n >= 2' }] });
+    expect(compared.output).toBe(0);
+    expect(compared.hits.map((hit) => variables(hit)['i'])).toEqual([2]);
+    expect(compared.breakpoints[0]?.condition_error).toMatch(/side effects/);
   });
 
   test.each([
@@ -387,6 +413,99 @@ describe('what is looked at', () => {
     expect(hit?.watches[0]?.error).toMatch(/side effects/);
     expect(hit?.watches[1]?.value?.value).toBe('{{secret:TOKEN}}');
     expect(JSON.stringify(told)).not.toMatch(/do-not-show|ratchet:|node:|infra/);
+  });
+
+  test('is read without calling anything that the task made or replaced', async () => {
+    const code = `function main() {
+  let calls = 0;
+  const call = () => { for (;;) calls++; };
+  const when = new Date(5);
+  when.toISOString = call;
+  Date.prototype.toISOString = call;
+  class Odd extends Error { get message() { return call(); } }
+  class Named extends Error { get name() { return call(); } }
+  const odd = Object.assign(new Odd(), { status: 7 });
+  const listed = [odd];
+  const big = 1n << 60000000n;
+  const named = new Named('m');
+  const many = Array.from({ length: 2000 }, (_, n) => n);
+  Object.defineProperty(many, 1, { get: call });
+  for (const name of ['getOwnPropertyNames', 'getOwnPropertyDescriptor', 'defineProperty', 'setPrototypeOf']) Object[name] = call;
+  for (const type of [Object, Array]) Object.prototype.__defineGetter__.call(type.prototype, 'get', call);
+  Array.prototype.__defineSetter__('0', call);
+  const last = { text: 'seen' };
+  debugger;
+  return calls;
+}`;
+    const told = await debug(await ran(code), { exceptions: 'all', timeout_ms: 4_000 });
+    expect(told).toMatchObject({ result: 'returned', output: 0 });
+    const [hit] = told.hits;
+    expect(variables(hit)).toMatchObject({
+      when: '1970-01-01T00:00:00.005Z',
+      odd: { status: 7 },
+      listed: [{ status: 7 }],
+      named: { message: 'm' },
+      many: [0, '(getter)', 2, ...Array.from({ length: 47 }, (_, n) => n + 3)],
+      last: { text: 'seen' },
+    });
+    const big = hit?.frames[0]?.scopes[0]?.variables.find(({ name }) => name === 'big');
+    expect(big?.preview.length).toBeLessThan(300);
+  });
+
+  test('is told as far as it could be read when the engine does not come back from a value', async () => {
+    const code = `function main() {
+  const first = 1;
+  const found = { first: 2 };
+  const endless = () => { for (;;); };
+  const behind = Object.create(new Proxy({}, { ownKeys: endless }), { own: { value: 1 } });
+  return behind.own + first;
+}`;
+    const executionId = await ran(code);
+    const began = performance.now();
+    const told = await debug(executionId, { breakpoints: [3, 6], watches: ['first'], timeout_ms: 20_000 });
+    expect(performance.now() - began).toBeLessThan(10_000);
+    expect(told).toMatchObject({
+      result: 'timeout',
+      error: { name: 'execution_timeout', message: expect.stringContaining('behind could not be read') },
+    });
+    expect(lines(told)).toEqual([3, 6]);
+    expect(variables(told.hits[0])).toMatchObject({ first: 1 });
+    expect(variables(told.hits[1])).toMatchObject({ first: 1, found: { first: 2 }, behind: null });
+    expect(told.hits[1]?.watches[0]?.value?.value).toBe(1);
+  });
+
+  test('is told as far as it could be read when the process has no room for more, which is not the fault of the task', async () => {
+    const code = `function main() {
+  const first = 1;
+  const huge = Promise.resolve('x'.repeat(400000000));
+  try { null.x; } catch {}
+  return huge === undefined ? 0 : first;
+}`;
+    const told = await debug(await ran(code), { breakpoints: [3], exceptions: 'all' });
+    expect(told).toMatchObject({ result: 'debugger_out_of_memory', output: null, stops: 2 });
+    expect(told.error?.message).toContain('not the task');
+    expect(lines(told)).toEqual([3, 4]);
+    expect(variables(told.hits[1])).toMatchObject({ first: 1, huge: null });
+  });
+
+  test('may be many long texts: each is cut before it is told', async () => {
+    const names = Array.from({ length: 400 }, (_, n) => `v${n}`);
+    const code = `function main() {
+  const text = 'x'.repeat(1000000);
+  ${names.map((name) => `const ${name} = text + '${name}';`).join(' ')}
+  const held = { ${names.join(', ')} };
+  const listed = [${names.join(', ')}];
+  const mapped = new Map(listed.map((one, n) => [n, one]));
+  let unset = 1;
+  if (text === '') return held, mapped;
+  debugger;
+  const late = 1;
+}`;
+    const told = await debug(await ran(code), {});
+    expect(told.result).toBe('returned');
+    const seen = variables(told.hits[0]);
+    expect(seen['text']).toMatch(/^x{2000}…$/);
+    expect(told.hits[0]?.frames[0]?.scopes[0]?.variables).toHaveLength(200);
   });
 
   test('is left alone by watches that throw, change things, wait, ask the world, or never end', async () => {
