@@ -10,6 +10,7 @@ import { catchUp } from './catch-up.ts';
 import { debug } from './debug.ts';
 import { diagnosis } from './diagnosis.ts';
 import { executions } from './executions.ts';
+import { graphqlLive } from './graphql-live.ts';
 import { latency } from './latency.ts';
 import { load, machine } from './machine.ts';
 import { recovery } from './recovery.ts';
@@ -24,6 +25,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   debug,
   diagnosis,
   executions,
+  graphqlLive,
   latency,
   recovery,
   replay,
