@@ -145,6 +145,8 @@ hide(LogicalDate, 'UTC', RealDate.UTC);
 hide(global, 'Date', LogicalDate);
 hide(global.Math, 'random', function random() { return op('random'); });
 hide(global, 'global', global);
+// Node asks whatever stands under this name for a formatter of stacks, and would hand it the frames of the process.
+define(global, 'Error', { __proto__: null, value: Error, writable: false, configurable: false, enumerable: false });
 define(Error, 'prepareStackTrace', { __proto__: null, get() {}, set() {}, configurable: false, enumerable: false });
 
 core.RealDate = RealDate;

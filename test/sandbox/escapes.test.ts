@@ -92,6 +92,10 @@ describe('inside the context', () => {
       let sites = 'none';
       try { Error.prepareStackTrace = (_, s) => { sites = s; return s } } catch {}
       try { Object.defineProperty(Error, 'prepareStackTrace', { value: (_, s) => { sites = s; return s } }) } catch {}
+      const formatter = { prepareStackTrace: (_, s) => { sites = s; return s } };
+      try { globalThis.Error = formatter } catch {}
+      try { Object.defineProperty(globalThis, 'Error', { value: formatter }) } catch {}
+      try { delete globalThis.Error; globalThis.Error = formatter } catch {}
       Error.stackTraceLimit = 100;
       const stacks = [new Error('a').stack]; Promise.reject(new Error('b')).catch((e) => stacks.push(e.stack));
       const o = {}; Error.captureStackTrace(o); stacks.push(o.stack);
