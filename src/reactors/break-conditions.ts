@@ -17,7 +17,7 @@ export interface BreakJudgement {
 
 export class BreakConditions {
   readonly #send: Send;
-  /** Conditions that are not left to the engine, by breakpoint. */
+  /** Conditions by breakpoint: the engine only leaves out what is surely false. */
   readonly #conditions = new Map<string, string>();
   /** How often breakpoints are still passed before the task stops at them. */
   readonly #passes = new Map<string, number>();
@@ -26,14 +26,14 @@ export class BreakConditions {
     this.#send = send;
   }
 
-  /** Sets a breakpoint. The engine tries only conditions that can change nothing; the others are tried here. */
+  /** Sets a breakpoint. The engine tries first those that can change nothing; where it stops, all are tried here. */
   async lay(method: string, params: JsonObject, hitCount: number): Promise<JsonObject> {
     const { condition, ...rest } = params;
     const asked = typeof condition === 'string' && condition !== '' ? condition : null;
     const isPlain = asked !== null && isPlainCondition(asked);
     const result = await this.#send(method, isPlain ? { ...rest, condition: engineCondition(asked) } : rest);
     const id = textOf(result['breakpointId']);
-    if (asked !== null && !isPlain) this.#conditions.set(id, asked);
+    if (asked !== null) this.#conditions.set(id, asked);
     if (hitCount > 1) this.#passes.set(id, hitCount - 1);
     return result;
   }
