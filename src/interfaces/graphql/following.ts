@@ -3,6 +3,7 @@
  * What comes next is read only when the subscriber asks for it, so that nothing piles up for a slow one.
  */
 import { eventSight } from '../../../queries/task-scope.ts';
+import { isEveryTask } from '../../domain/access.ts';
 import { RatchetError } from '../../domain/errors.ts';
 import { idOf, type Position, type StoredEvent, streamName } from '../../domain/event.ts';
 import { TERMINAL_EVENT_TYPES } from '../../domain/execution.ts';
@@ -54,9 +55,10 @@ async function* everything(
   after: Position,
   filter: EventFilter,
 ): AsyncGenerator<StoredEvent, void> {
-  const isSeen = eventSight(core.query.store, options.caller.principal.tasks);
+  const { tasks } = options.caller.principal;
+  const isSeen = isEveryTask(tasks) ? null : eventSight(core.query.store, tasks);
   for await (const page of core.query.store.subscribe(after, filter, signal)) {
-    for (const event of page.events) if (await isSeen(event)) yield event;
+    for (const event of page.events) if (isSeen === null || (await isSeen(event))) yield event;
   }
 }
 

@@ -53,6 +53,8 @@ interface Line {
   readonly known: Principal | null;
   principal: Principal | null;
   stopWatch: () => void;
+  /** Whether what is sent waits for the end of this turn. */
+  isGathering: boolean;
 }
 
 type LineContext = Context<Record<string, unknown>, Line>;
@@ -81,14 +83,14 @@ export class GraphqlSockets {
 
   /** @param known who the request of the upgrade says is calling; null where the first message has to tell */
   open(socket: WebSocket, request: FastifyRequest, known: Principal | null): void {
-    const line: Line = { socket, request, known, principal: null, stopWatch: () => undefined };
+    const line: Line = { socket, request, known, principal: null, stopWatch: () => undefined, isGathering: false };
     this.#alive.set(socket, true);
     this.#pings ??= setInterval(() => this.#ping(), this.#options.timing.pingMs);
     socket.on('pong', () => this.#alive.set(socket, true));
     const closed = this.#server.opened(
       {
         protocol: socket.protocol,
-        send: (text) => this.#send(socket, text),
+        send: (text) => this.#send(line, text),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (take) => void socket.on('message', (data) => void this.#take(line, take, String(data))),
       },
@@ -161,8 +163,10 @@ export class GraphqlSockets {
   }
 
   /** Resolves when the client can take more: until then nothing more is read for it. */
-  #send(socket: WebSocket, text: string): Promise<void> {
+  #send(line: Line, text: string): Promise<void> {
+    const { socket } = line;
     if (socket.readyState !== socket.OPEN) return Promise.resolve();
+    gather(line);
     if (socket.bufferedAmount < MAX_WAITING_BYTES) {
       socket.send(text);
       return Promise.resolve();
@@ -185,6 +189,18 @@ export class GraphqlSockets {
       }
     }
   }
+}
+
+/** What is told in one turn of the loop leaves in one piece: a write for each message would cost more than all else. */
+function gather(line: Line): void {
+  if (line.isGathering) return;
+  line.isGathering = true;
+  const connection = line.request.raw.socket;
+  connection.cork();
+  setImmediate(() => {
+    line.isGathering = false;
+    connection.uncork();
+  });
 }
 
 function cutOff(socket: WebSocket): void {
