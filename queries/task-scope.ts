@@ -55,7 +55,8 @@ export async function taskOfStream(store: EventStore, stream: string): Promise<s
   const category = TOLD_BY[categoryOf(stream)];
   if (category === undefined) return null;
   const [first] = await store.readStream(streamName(category, idOf(stream)), { limit: 1 });
-  const event = first === undefined ? undefined : decode<TaskEvent | ExecutionEvent | ReplayEvent | ScheduleEvent>(first);
+  const event =
+    first === undefined ? undefined : decode<TaskEvent | ExecutionEvent | ReplayEvent | ScheduleEvent>(first);
   switch (event?.type) {
     case 'TaskCreated':
       return event.data.name;

@@ -155,7 +155,7 @@ describe('a debug session', () => {
       { asked: 11, line: expect.toSatisfy((line: number) => line > 11) },
       { asked: 99, line: null },
     ]);
-    const [stop] = view.paused?.['hitBreakpoints'] as string[];
+    const [stop] = (view.paused?.['hitBreakpoints'] ?? []) as readonly string[];
     await session.send('Debugger.setBreakpointByUrl', { lineNumber: 7 });
     const { scriptId } = framesOf(view)[0]?.location ?? { scriptId: '' };
     await session.send('Debugger.setBreakpoint', { location: { scriptId, lineNumber: 5 } });
