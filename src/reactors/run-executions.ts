@@ -4,18 +4,9 @@ import { envelopes } from '../../commands/handle.ts';
 import { workerPrincipal } from '../domain/access.ts';
 import { isRatchetError, RatchetError } from '../domain/errors.ts';
 import { type StoredEvent, streamName } from '../domain/event.ts';
-import {
-  type AttemptStart,
-  type ExecutionRequest,
-  type ExistingExecution,
-  entriesBeforeFailure,
-  execution,
-  INHERITED,
-  isFinished,
-  journalOf,
-} from '../domain/execution.ts';
+import { type ExecutionRequest, type ExistingExecution, execution, isFinished } from '../domain/execution.ts';
 import { fold } from '../domain/history.ts';
-import { JOURNAL_VERSION } from '../domain/journal.ts';
+import { type AttemptBirth, freshStart, nextStart } from '../domain/next-attempt.ts';
 import type { Payload } from '../domain/payload.ts';
 import type { TaskVersion } from '../domain/task.ts';
 import { timeOf } from '../domain/time.ts';
@@ -112,7 +103,7 @@ export class ExecutionRunner implements Dispatcher {
 
   #reserve(client: string | null): Reservation {
     this.#admitted += 1;
-    const start = this.#freshStart(1);
+    const start = freshStart(1, this.#birth());
     return {
       start,
       cancel: () => this.#left(client),
@@ -274,7 +265,7 @@ export class ExecutionRunner implements Dispatcher {
     const startedAt = timeOf(history.findLast((event) => event.type === 'ExecutionStarted')?.occurredAt ?? '');
     if (takeOverFrom !== null && !(await this.#mayTakeOver(executionId, takeOverFrom, startedAt))) return null;
     const version = await this.#versionOf(state);
-    const start = this.#nextStart(state);
+    const start = nextStart(state, this.#birth());
     const now = runtime.now();
     const meta = {
       principal: workerPrincipal(sessions.own),
@@ -322,38 +313,11 @@ export class ExecutionRunner implements Dispatcher {
     });
   }
 
-  #nextStart(state: ExistingExecution): AttemptStart {
-    const last = state.attempts.at(-1);
-    const attempt = state.attempts.length + 1;
-    if (last === undefined) return this.#anew(state, attempt);
-    if (state.waitingFor !== 'retry') return this.#goingOn(last, attempt, 'resume', null);
-    const keep =
-      state.request.options.retry.from === 'failed-step' ? entriesBeforeFailure(journalOf(state, last.attempt)) : null;
-    return keep === null ? this.#anew(state, attempt) : this.#goingOn(last, attempt, 'fresh', keep);
-  }
-
-  /** From the beginning; that of a fork lies in the middle of another execution. */
-  #anew({ request: { fork } }: ExistingExecution, attempt: number): AttemptStart {
-    const fresh = this.#freshStart(attempt);
-    return fork === undefined ? fresh : { ...fresh, journalFrom: INHERITED, clock: fork.clock, seed: fork.seed };
-  }
-
-  #freshStart(attempt: number): AttemptStart {
-    return {
-      attempt,
-      mode: 'fresh',
-      worker: this.#deps.sessions.own,
-      journalFrom: null,
-      keep: null,
-      node: this.#options.node,
-      journalVersion: JOURNAL_VERSION,
-      clock: this.#deps.runtime.now(),
-      seed: this.#deps.runtime.randomHex(32),
-    };
-  }
-
-  #goingOn(last: AttemptStart, attempt: number, mode: 'fresh' | 'resume', keep: number | null): AttemptStart {
-    return { ...this.#freshStart(attempt), mode, journalFrom: last.attempt, keep, clock: last.clock, seed: last.seed };
+  /** What an attempt that begins now is born with. */
+  #birth(): AttemptBirth {
+    const { runtime, sessions } = this.#deps;
+    const { node } = this.#options;
+    return { worker: sessions.own, node, clock: runtime.now(), seed: runtime.randomHex(32) };
   }
 
   #run(claimed: Claimed, client: string | null): void {
