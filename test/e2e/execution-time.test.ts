@@ -263,10 +263,10 @@ test('waits longer than 5 s hold no process, and go on where they were; nesting 
   await using small = await openTestApp({ workers: 2, warmWorkers: 1 });
   const tasks = {
     blocking:
-      'function main() { const r = Math.random(); console.log("before", r); sleep(6000); console.log("after"); return [r, Date.now()]; }',
+      'function main() { const r = Math.random(); console.log("before", r); sleep(9000); console.log("after"); return [r, Date.now()]; }',
     promise: `async function main() {
       const from = Date.now(); let ticks = 0; console.log("before");
-      await new Promise((resolve) => setTimeout(resolve, 5500)); ticks++;
+      await new Promise((resolve) => setTimeout(resolve, 9000)); ticks++;
       await step('short', () => sleep(10));
       return [ticks, Date.now() - from];
     }`,
@@ -275,14 +275,13 @@ test('waits longer than 5 s hold no process, and go on where they were; nesting 
   const [blocking, promise] = await Promise.all([created(small, 'blocking', {}), created(small, 'promise', {})]);
   await Promise.all([blocking, promise].map((id) => until(small, id, 'ExecutionWaiting')));
   await vi.waitFor(async () => expect((await small.app.health()).executions.here).toBe(0));
-  expect(await small.call('get_execution_status', { execution_id: blocking })).toMatchObject({
-    status: 'waiting',
-    waiting_for: 'sleep',
-  });
-  expect(await small.call('get_execution_status', { execution_id: promise })).toMatchObject({
-    status: 'waiting',
-    waiting_for: 'timer',
-  });
+  // The log is ahead of the read models.
+  const waitsFor = async (execution_id: unknown, waiting_for: string): Promise<void> => {
+    const told = await small.call('get_execution_status', { execution_id });
+    expect(told).toMatchObject({ status: 'waiting', waiting_for });
+  };
+  await vi.waitFor(() => waitsFor(blocking, 'sleep'));
+  await vi.waitFor(() => waitsFor(promise, 'timer'));
 
   await small.task('nest', 'function main(n) { return n === 0 ? 0 : 1 + runTask("nest", n - 1); }');
   const nested = small.run('nest', 8);
