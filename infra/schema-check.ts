@@ -6,7 +6,7 @@ import draft06 from 'ajv/dist/refs/json-schema-draft-06.json' with { type: 'json
 import ajvDraft04 from 'ajv-draft-04';
 import ajvFormats from 'ajv-formats';
 import { RatchetError } from '../src/domain/errors.ts';
-import type { Json, JsonObject } from '../src/domain/event.ts';
+import { isObject, type Json, type JsonObject } from '../src/domain/event.ts';
 import type { CompiledSchema, SchemaCheck, SchemaProblem } from '../src/ports/schema-check.ts';
 import { problemsOf, readable } from './schema-problems.ts';
 import { type TimeGuard, timeGuard } from './time-guard.ts';
@@ -227,10 +227,6 @@ function isPattern(text: string): boolean {
   } catch {
     return false;
   }
-}
-
-function isObject(value: Json): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function invalid(place: string, reason: string): RatchetError {

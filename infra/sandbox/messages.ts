@@ -1,5 +1,5 @@
 /** The door through which messages of a task's process come in: after an escape it may send anything, so all is checked. */
-import type { Json, JsonObject } from '../../src/domain/event.ts';
+import { isObject, type Json, type JsonObject } from '../../src/domain/event.ts';
 import {
   type CustomOutcome,
   LOG_LEVELS,
@@ -36,10 +36,6 @@ export class MalformedMessage extends Error {
 
 function check(condition: boolean, what: string): asserts condition {
   if (!condition) throw new MalformedMessage(what);
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function object(value: Json | undefined, what: string): JsonObject {

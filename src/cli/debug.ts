@@ -4,7 +4,7 @@ import type { App, AppSettings } from '../app.ts';
 import { LOCAL_ADMIN } from '../domain/access.ts';
 import type { Breakpoint, DebugReport, DebugSessionView, Hit, SeenValue } from '../domain/debugging.ts';
 import { isRatchetError } from '../domain/errors.ts';
-import type { Json, JsonObject } from '../domain/event.ts';
+import { type JsonObject, objectOf } from '../domain/event.ts';
 import { type ExitCode, UsageError } from './exit.ts';
 import { withApp } from './inspect.ts';
 import type { Output } from './output.ts';
@@ -279,10 +279,6 @@ const GOING_ON: Readonly<Record<string, string>> = {
   b: 'Ratchet.stepBack',
   r: 'Ratchet.restart',
 };
-
-function objectOf(value: Json | undefined): JsonObject {
-  return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as JsonObject) : {};
-}
 
 /** One line for a value of the protocol. */
 function previewOf(value: JsonObject): string {

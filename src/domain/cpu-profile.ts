@@ -1,5 +1,5 @@
 /** A processor-time profile of task code: what the engine sampled, without what belongs to the sandbox and its machine. */
-import type { Json, JsonObject } from './event.ts';
+import { type Json, objectOf } from './event.ts';
 
 /** A function of the task, or in parentheses what was going on instead. */
 export interface CpuFrame {
@@ -171,10 +171,6 @@ function engineNode(node: Json): EngineNode {
     column: numberOf(columnNumber) + 1,
     children: listOf(children).map(numberOf),
   };
-}
-
-function objectOf(value: Json | undefined): JsonObject {
-  return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as JsonObject) : {};
 }
 
 function listOf(value: Json | undefined): readonly Json[] {

@@ -4,6 +4,16 @@
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
 export type JsonObject = { readonly [key: string]: Json };
 
+/** @returns whether a JSON value is an object: neither null nor a list. */
+export function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** @returns the value where it is an object, else an empty one. */
+export function objectOf(value: Json | undefined): JsonObject {
+  return isObject(value) ? value : {};
+}
+
 /**
  * Place of an event in the order of all events. Opaque; two positions of one store compare as strings (`<`, `>`).
  * It is never a number, because some stores exceed 2^53.

@@ -1,5 +1,5 @@
 /** The `http` steps of a journal as an HTTP Archive (HAR 1.2), which browsers and proxies can open. */
-import type { Json, JsonObject } from './event.ts';
+import { isObject, type Json, type JsonObject } from './event.ts';
 import { JOURNAL_VERSION, type JournalEntry } from './journal.ts';
 import { isoTime } from './time.ts';
 
@@ -97,8 +97,4 @@ function textOf(value: Json | undefined): string {
 function bytesOf(text: string, isText: boolean): number {
   if (isText) return new TextEncoder().encode(text).length;
   return Math.floor((text.replace(/=+$/, '').length * 3) / 4);
-}
-
-function isObject(value: Json): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,5 @@
 /** Where two JSON values differ, place by place, so that people and programs need not compare whole outputs. */
-import type { Json, JsonObject } from './event.ts';
+import { isObject, type Json, type JsonObject } from './event.ts';
 import type { JsonDifference } from './replay.ts';
 
 /** More places than this are not told. */
@@ -40,10 +40,6 @@ function compare(place: JsonDifference, depth: number, found: JsonDifference[]):
 
 function isList(value: Json | undefined): value is readonly Json[] {
   return Array.isArray(value);
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function own(object: JsonObject, key: string): Json | undefined {

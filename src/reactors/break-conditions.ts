@@ -1,6 +1,6 @@
 /** Whether the task stops where a breakpoint of a session lies: its condition, tried without side effects, and how often it is passed first. */
-import type { JsonObject } from '../domain/event.ts';
-import { objectOf, textOf } from './inspected.ts';
+import { type JsonObject, objectOf } from '../domain/event.ts';
+import { textOf } from './inspected.ts';
 import { engineCondition, isPlainCondition } from './plain-condition.ts';
 
 /** Sends a command to the engine. */

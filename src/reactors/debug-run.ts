@@ -1,12 +1,12 @@
 /** One run of a replay under the debugger, seen as the task's author sees it: frames and scripts of the task's own file only. */
 import { isRatchetError, RatchetError } from '../domain/errors.ts';
-import type { JsonObject } from '../domain/event.ts';
+import { type JsonObject, objectOf } from '../domain/event.ts';
 import { type DebuggedSession, PAUSE_SCRIPT } from '../ports/debug-sandbox.ts';
 import type { Runtime } from '../ports/runtime.ts';
 import { BreakConditions } from './break-conditions.ts';
 import { allowed, type ProtocolView } from './debug-protocol.ts';
 import { type DebuggedEnd, runDebugged } from './debugged-replay.ts';
-import { listOf, objectOf, textOf } from './inspected.ts';
+import { listOf, textOf } from './inspected.ts';
 import { KnownObjects } from './known-objects.ts';
 import { firstLineOfMain } from './main-function.ts';
 import type { RecordedRun } from './recorded-run.ts';

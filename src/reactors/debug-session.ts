@@ -1,7 +1,7 @@
 /** One debug session: the run it leads now, what is kept when it runs again from the start, and the time until it ends by itself. */
 import type { Breakpoint, DebugSessionInfo, DebugSessionView, ProtocolMessage } from '../domain/debugging.ts';
 import { asRatchetError, RatchetError } from '../domain/errors.ts';
-import type { Json, JsonObject } from '../domain/event.ts';
+import { isObject, type JsonObject } from '../domain/event.ts';
 import { isoTime } from '../domain/time.ts';
 import type { DebugSandbox } from '../ports/debug-sandbox.ts';
 import type { Runtime } from '../ports/runtime.ts';
@@ -304,10 +304,6 @@ function byUrl(params: JsonObject): Kept {
     value === undefined ? [] : [[name, value] as const],
   );
   return { method: 'Debugger.setBreakpointByUrl', params: Object.fromEntries(given), hitCount: 1 };
-}
-
-function isObject(value: Json): value is JsonObject {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
 function closed(): RatchetError {

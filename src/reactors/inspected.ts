@@ -1,5 +1,5 @@
 /** What the engine's inspector says, narrowed to the parts that the debugger reads. */
-import type { Json, JsonObject } from '../domain/event.ts';
+import { type Json, type JsonObject, objectOf } from '../domain/event.ts';
 
 /** A value in the process, by reference where it is an object. */
 export interface RemoteValue {
@@ -89,10 +89,6 @@ export function remoteOf(remote: JsonObject): RemoteValue {
   };
 }
 
-export function objectOf(value: Json | undefined): JsonObject {
-  return isObject(value) ? value : {};
-}
-
 export function listOf(value: Json | undefined): readonly Json[] {
   return Array.isArray(value) ? (value as readonly Json[]) : [];
 }
@@ -103,8 +99,4 @@ export function textOf(value: Json | undefined): string {
 
 function numberOf(value: Json | undefined): number {
   return typeof value === 'number' ? value : 0;
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

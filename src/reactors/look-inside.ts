@@ -1,7 +1,9 @@
 /** What runs inside a task's process to look at an object: with built-ins taken before the task's code ran, so that nothing it replaced is called. */
+
 import { RatchetError } from '../domain/errors.ts';
+import { objectOf } from '../domain/event.ts';
 import type { Inspector } from '../ports/debug-sandbox.ts';
-import { objectOf, type RemoteValue, remoteOf } from './inspected.ts';
+import { type RemoteValue, remoteOf } from './inspected.ts';
 
 /** Texts that are longer than this together are cut in the process: the engine tells them whole. Characters. */
 const MOST_TEXT = 1024 * 1024;

@@ -1,7 +1,7 @@
 /** Finds the first line of a task's main function, so that a session can stand before it. */
-import type { JsonObject } from '../domain/event.ts';
+import { type JsonObject, objectOf } from '../domain/event.ts';
 import type { Send } from './break-conditions.ts';
-import { listOf, objectOf, textOf } from './inspected.ts';
+import { listOf, textOf } from './inspected.ts';
 
 /** What a task's file can give as its main function; `completion` is the value of the file, in a frame of the sandbox. */
 const CANDIDATES = ['completion', 'main', 'exports.main', 'module.exports.main', 'module.exports'] as const;

@@ -1,9 +1,9 @@
 /** Reads one execution for a diagnosis: its events with their places, its journal with payloads, its code. */
 
 import type { OpenStep, RecordedCode, RecordedStep, Run } from '../domain/diagnosis/failure-case.ts';
-import { isObject } from '../domain/diagnosis/recorded-value.ts';
+
 import { RatchetError } from '../domain/errors.ts';
-import { type Json, type Position, streamName } from '../domain/event.ts';
+import { isObject, type Json, type Position, streamName } from '../domain/event.ts';
 import {
   type ExecutionEvent,
   type ExistingExecution,

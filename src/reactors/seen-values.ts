@@ -1,9 +1,9 @@
 /** Reads values out of a process that stands still: cut in depth and size, running no code of the task, no getter above all. */
 import type { SeenValue } from '../domain/debugging.ts';
 import { isRatchetError, RatchetError } from '../domain/errors.ts';
-import type { Json, JsonObject } from '../domain/event.ts';
+import { type Json, type JsonObject, objectOf } from '../domain/event.ts';
 import type { Inspector } from '../ports/debug-sandbox.ts';
-import { listOf, objectOf, type RemoteValue, remoteOf, textOf } from './inspected.ts';
+import { listOf, type RemoteValue, remoteOf, textOf } from './inspected.ts';
 import { Inside } from './look-inside.ts';
 
 export interface SeenLimits {

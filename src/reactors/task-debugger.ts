@@ -1,13 +1,12 @@
 /** The engine's debugger, led so that it stops in the task's own file only, and asked in terms of that file. */
 import { RatchetError } from '../domain/errors.ts';
-import type { JsonObject } from '../domain/event.ts';
+import { type JsonObject, objectOf } from '../domain/event.ts';
 import { type DebuggedSession, type Inspector, PAUSE_SCRIPT } from '../ports/debug-sandbox.ts';
 import {
   type EngineFrame,
   type EnginePlace,
   type EngineStop,
   listOf,
-  objectOf,
   placeOf,
   type RemoteValue,
   remoteOf,

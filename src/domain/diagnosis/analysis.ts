@@ -1,5 +1,6 @@
 /** Puts an analysis together: the answer to why an execution failed, with its proof, and never larger than 64 KiB. */
 
+import { isObject } from '../event.ts';
 import { explain } from '../explain.ts';
 import { fingerprintOf } from '../fingerprint.ts';
 import type { TaskErrorData } from '../journal.ts';
@@ -12,7 +13,7 @@ import type { FailureCase, FailureHistory, RecordedStep, SeenVariable, Subanalys
 import { FAILURE_KINDS, type FailureKind } from './failure-kinds.ts';
 import { type Findings, findingsOf } from './findings.ts';
 import { type NextCall, nextCalls } from './next-calls.ts';
-import { isObject, seenValue } from './recorded-value.ts';
+import { seenValue } from './recorded-value.ts';
 import type { RetryAdvice } from './retry-advice.ts';
 import { suggestionsFor } from './suggestions.ts';
 import { summaryOf } from './summary.ts';

@@ -1,8 +1,9 @@
 /** Finds the step that a failure is about: the one whose error came out, the one whose answer was used, or the last that failed. */
+import { isObject } from '../event.ts';
 import type { Failure } from '../execution.ts';
 import type { TaskErrorData } from '../journal.ts';
 import type { RecordedStep } from './failure-case.ts';
-import { hasFailed, isObject, statusOf } from './recorded-value.ts';
+import { hasFailed, statusOf } from './recorded-value.ts';
 
 /** `raised`: its error is the failure. `used`: the failing line worked on its answer. `failed_earlier`: it failed before, and may have to do with it. */
 export type StepRelation = 'raised' | 'used' | 'failed_earlier';

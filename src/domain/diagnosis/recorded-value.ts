@@ -1,5 +1,5 @@
 /** Looks into recorded values for the part that a piece of code worked on, and says what stands there. */
-import type { Json, JsonObject } from '../event.ts';
+import { isObject, type Json, type JsonObject } from '../event.ts';
 import type { JournalEntry } from '../journal.ts';
 import type { PathPart } from './bindings.ts';
 
@@ -102,8 +102,4 @@ export function hasFailed(step: Pick<JournalEntry, 'kind' | 'outcome'>): boolean
 export function hostOf({ kind, request }: Pick<JournalEntry, 'kind' | 'request'>): string | null {
   if (kind !== 'http') return null;
   return /^[a-z]+:\/\/(?:[^/@]*@)?([^/?#]+)/i.exec(String(request['url']))?.[1] ?? null;
-}
-
-export function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,11 +1,12 @@
 /** What to do about a failure, as it follows from what was found; a general remedy only where nothing more is known. */
+import { isObject } from '../event.ts';
 import { cutText } from './cut-values.ts';
 import { failingFrame } from './failing-line.ts';
 import { called } from './failing-step.ts';
 import type { FailureCase } from './failure-case.ts';
 import type { FailureKind } from './failure-kinds.ts';
 import type { Findings } from './findings.ts';
-import { isObject, seenValue, statusOf } from './recorded-value.ts';
+import { seenValue, statusOf } from './recorded-value.ts';
 import { waitedFor } from './summary.ts';
 
 type Suggest = (findings: Findings, subject: FailureCase) => readonly (string | null)[];
