@@ -24,14 +24,14 @@ const keyEntry = section('One API key.', {
   key: required(secret, 'The key itself; write ${NAME} to take it from the environment.'),
   keyFrom: unset(text, 'Environment variable that the key came from.', { internal: true }),
   name: setting(text, 'unnamed', 'Name that appears in the audit trail.'),
-  description: unset(text, 'What the key is for.'),
+  description: unset(text, 'What the key is for; a remark for people.', { inert: true }),
   roles: list(role, 'Roles or words (read, write) whose permissions the key has.'),
   permissions,
   rateLimits: section('Limits of this key alone.', {
     executionsPerMinute: unset(rate, 'Executions started, each batch item counted.'),
     logsPerMinute: unset(rate, 'Reads of execution logs.'),
   }),
-  createdAt: unset(moment, 'When the key was made.'),
+  createdAt: unset(moment, 'When the key was made; a remark for people.', { inert: true }),
   active: setting(flag, true, 'false refuses the key.'),
   allowedIps: list(network, 'Addresses and networks the key may come from; empty means any.'),
 });

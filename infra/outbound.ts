@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import type { Agent, buildConnector, Dispatcher } from 'undici';
 import { type Outbound, OutboundError, type OutboundRequest, type OutboundResponse } from '../src/ports/outbound.ts';
 import { type AddressGuard, addressGuard } from './address-guard.ts';
+import { type KeptConnections, keptConnections } from './kept-connections.ts';
 import { readBody, tooLarge } from './outbound-body.ts';
 import { firstHop, type Hop, isRedirect, nextHop } from './outbound-request.ts';
 
@@ -14,6 +15,8 @@ export interface OutboundOptions {
   readonly allow: readonly string[];
   /** Connections to one origin. Default 100. */
   readonly maxSockets?: number;
+  /** Idle connections kept to one origin. Default 10; 0 keeps none. */
+  readonly maxFreeSockets?: number;
   /** Milliseconds an idle connection is kept. Default 30,000. */
   readonly keepAliveMs?: number;
   /** Milliseconds for name resolution, connection and TLS together. Default 10,000. */
@@ -29,11 +32,12 @@ export function openOutbound(options: OutboundOptions): Outbound {
   const guard = addressGuard(options.allow, options.lookup);
   // Loaded with the first request: many programs make none, and the library takes longer to load than they run.
   let agent: Promise<Agent> | null = null;
+  const kept = keptConnections(options.maxFreeSockets ?? 10);
   return {
     send: async (request, signal) => {
       agent ??= openAgent(guard, options);
       const opened = await agent;
-      return withDeadline(request, signal, (stop) => follow(opened, request, stop));
+      return withDeadline(request, signal, (stop) => follow({ agent: opened, kept }, request, stop));
     },
     close: async () => (await agent)?.destroy(),
   };
@@ -112,10 +116,15 @@ async function withDeadline<Result>(
   }
 }
 
-async function follow(agent: Agent, request: OutboundRequest, signal: AbortSignal): Promise<OutboundResponse> {
+interface Connections {
+  readonly agent: Agent;
+  readonly kept: KeptConnections;
+}
+
+async function follow(to: Connections, request: OutboundRequest, signal: AbortSignal): Promise<OutboundResponse> {
   let hop = firstHop(request);
   for (let redirects = 0; ; redirects++) {
-    const response = await exchange(agent, hop, signal);
+    const response = await exchange(to, hop, signal);
     const location = response.headers.location;
     const target = Array.isArray(location) ? location[0] : location;
     if (request.redirect === 'manual' || target === undefined || !isRedirect(response.statusCode)) {
@@ -130,17 +139,22 @@ async function follow(agent: Agent, request: OutboundRequest, signal: AbortSigna
   }
 }
 
-async function exchange(agent: Agent, hop: Hop, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+async function exchange({ agent, kept }: Connections, hop: Hop, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+  const over = kept.keep(hop.url.origin);
   try {
-    return await agent.request({
+    const response = await agent.request({
       origin: hop.url.origin,
       path: `${hop.url.pathname}${hop.url.search}`,
       method: hop.method,
       headers: hop.headers.flat(),
       body: hop.body,
       signal,
+      reset: over === null,
     });
+    if (over !== null) response.body.once('close', over);
+    return response;
   } catch (error) {
+    over?.();
     throw explained(error, hop.url);
   }
 }

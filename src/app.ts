@@ -17,6 +17,7 @@ import { openSqliteReadStore } from '../infra/read-store/sqlite.ts';
 import { systemRuntime } from '../infra/runtime.ts';
 import { openDebugSandbox } from '../infra/sandbox/debug-pool.ts';
 import { openSandbox } from '../infra/sandbox/pool.ts';
+import { assertIsolated } from '../infra/sandbox/required-isolation.ts';
 import { openSchemaCheck } from '../infra/schema-check.ts';
 import { type ConfiguredSecret, configuredSecrets } from '../infra/secrets.ts';
 import { openSourceMaps } from '../infra/source-map.ts';
@@ -78,12 +79,20 @@ export interface AppSettings {
   readonly debugSessions: number;
   /** Processes kept ready. */
   readonly warmWorkers: number;
+  /** Whether a process that dies is replaced; it is where left out. */
+  readonly restartWorkers?: boolean;
+  /** Whether a start is refused where tasks run as the same user, in the same namespaces; it is not where left out. */
+  readonly needsIsolation?: boolean;
   readonly bounds: ExecutionBounds;
   readonly limits: Omit<SandboxLimits, 'memoryMb'>;
   readonly stepLimits: { readonly httpTimeoutMs: number; readonly maxBodyBytes: number };
   readonly wait: { readonly defaultSeconds: number; readonly maxSeconds: number };
   readonly outboundAllow: readonly string[];
   readonly maxSockets: number;
+  /** Idle connections kept to one origin; as the adapter does where left out. */
+  readonly maxFreeSockets?: number;
+  /** Milliseconds to wait for a connection; as the adapter does where left out. */
+  readonly connectTimeoutMs?: number;
   readonly fileRoots: readonly string[];
   readonly secrets: Readonly<Record<string, ConfiguredSecret>>;
   readonly sources: readonly SourceSettings[];
@@ -167,8 +176,13 @@ async function openParts(settings: AppSettings, closers: Closers) {
   closers.push(() => store.close());
   const rows = openSqliteReadStore<ReadModels>(place.readStoreFile);
   closers.push(() => rows.close());
-  const sandbox = await openSandbox({ size: settings.workers * PROCESSES_PER_PLACE, warm: settings.warmWorkers });
+  const sandbox = await openSandbox({
+    size: settings.workers * PROCESSES_PER_PLACE,
+    warm: settings.warmWorkers,
+    restart: settings.restartWorkers ?? true,
+  });
   closers.push(() => sandbox.close());
+  if (settings.needsIsolation === true) assertIsolated(sandbox.isolation);
   const debugSandbox = openDebugSandbox({
     size: settings.debugSessions,
     prepare: (code, file) => sandbox.prepare(code, file),
@@ -180,7 +194,13 @@ async function openParts(settings: AppSettings, closers: Closers) {
   closers.push(() => projector.close());
   const session = openSession(place, runtime.newId());
   closers.push(() => session.close());
-  const outbound = openOutbound({ allow: settings.outboundAllow, maxSockets: settings.maxSockets });
+  const { outboundAllow, maxSockets, maxFreeSockets, connectTimeoutMs } = settings;
+  const outbound = openOutbound({
+    allow: outboundAllow,
+    maxSockets,
+    ...(maxFreeSockets === undefined ? {} : { maxFreeSockets }),
+    ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
+  });
   closers.push(() => outbound.close());
 
   const blobs = eventStoreBlobs(store, () => runtime.now());

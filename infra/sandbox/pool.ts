@@ -21,6 +21,8 @@ export interface SandboxOptions {
   readonly idleMs?: number;
   /** How long a process may take to become ready, milliseconds. Default 10,000. */
   readonly startTimeoutMs?: number;
+  /** Whether a process that dies by itself is replaced. Default true; else there is room for one less from then on. */
+  readonly restart?: boolean;
 }
 
 const MAX_FAILED_STARTS = 3;
@@ -50,6 +52,7 @@ function withDefaults(options: SandboxOptions): Settings {
     recycleAfter: options.recycleAfter ?? 1000,
     idleMs: options.idleMs ?? 30_000,
     startTimeoutMs: options.startTimeoutMs ?? 10_000,
+    restart: options.restart ?? true,
   };
 }
 
@@ -71,6 +74,8 @@ class ProcessPool implements Sandbox {
   #idle: TaskProcess[] = [];
   #waiters: Waiter[] = [];
   #failedStarts = 0;
+  /** Processes that died and are not replaced. */
+  #lost = 0;
   #closed = false;
 
   constructor(settings: Settings, ground: Ground, first: TaskProcess) {
@@ -89,6 +94,7 @@ class ProcessPool implements Sandbox {
 
   async open(limits: SandboxLimits, signal?: AbortSignal): Promise<SandboxSession> {
     if (this.#closed) throw closedError();
+    if (this.#size() === 0) throw goneError();
     signal?.throwIfAborted();
     const heapMb = memoryClass(limits.memoryMb);
     const process = this.#takeIdle(heapMb) ?? (await this.#wait(heapMb, signal));
@@ -105,8 +111,7 @@ class ProcessPool implements Sandbox {
     this.#closed = true;
     clearInterval(this.#sweep);
     clearInterval(this.#watch);
-    for (const waiter of this.#waiters) waiter.reject(closedError());
-    this.#waiters = [];
+    this.#refuseAll(closedError());
     const ended = [...this.#all].map((process) => process.exited);
     for (const process of this.#all) process.kill(closedError());
     await Promise.all(ended);
@@ -146,8 +151,23 @@ class ProcessPool implements Sandbox {
       this.#all.delete(process);
       this.#starting.delete(process);
       this.#idle = this.#idle.filter((known) => known !== process);
+      if (process.died && !this.#settings.restart) this.#lose();
       this.#startWhatIsMissing();
     });
+  }
+
+  #size(): number {
+    return Math.max(0, this.#settings.size - this.#lost);
+  }
+
+  #lose(): void {
+    this.#lost += 1;
+    if (this.#size() === 0) this.#refuseAll(goneError());
+  }
+
+  #refuseAll(error: unknown): void {
+    for (const waiter of this.#waiters) waiter.reject(error);
+    this.#waiters = [];
   }
 
   #free(process: TaskProcess): void {
@@ -171,14 +191,14 @@ class ProcessPool implements Sandbox {
       else if (this.#makeRoom()) this.#begin(waiter.heapMb);
       else return;
     }
-    const { warm, warmMemoryMb, size } = this.#settings;
+    const { warm, warmMemoryMb } = this.#settings;
     const alive = [...this.#all].filter((process) => process.heapMb === warmMemoryMb).length;
-    for (let missing = warm - alive; missing > 0 && this.#all.size < size; missing--) this.#begin(warmMemoryMb);
+    for (let missing = warm - alive; missing > 0 && this.#all.size < this.#size(); missing--) this.#begin(warmMemoryMb);
   }
 
   /** @returns true when one more process may be started, after ending an idle one if need be. */
   #makeRoom(): boolean {
-    if (this.#all.size < this.#settings.size) return true;
+    if (this.#all.size < this.#size()) return true;
     const oldest = this.#idle.shift();
     if (oldest === undefined) return false;
     this.#all.delete(oldest);
@@ -204,8 +224,7 @@ class ProcessPool implements Sandbox {
   #startFailed(error: unknown): void {
     this.#failedStarts += 1;
     if (this.#failedStarts < MAX_FAILED_STARTS) return;
-    for (const waiter of this.#waiters) waiter.reject(error);
-    this.#waiters = [];
+    this.#refuseAll(error);
   }
 
   /** Stands in where the system sets no limit on memory outside the heap. */
@@ -224,6 +243,13 @@ class ProcessPool implements Sandbox {
       else if (process.idleSince < before) process.kill();
     }
   }
+}
+
+function goneError(): RatchetError {
+  return new RatchetError(
+    'sandbox_crashed',
+    'every process for tasks has died, and workers.restart_on_failure is off; start the server again, or switch it on',
+  );
 }
 
 function closedError(): RatchetError {

@@ -43,6 +43,7 @@ export class TaskProcess {
   #stderr = '';
   /** Why the process has ended. */
   #over: RatchetError | undefined;
+  #died = false;
 
   /** Starts a process; wait for {@link ready} before use. */
   constructor(options: StartOptions) {
@@ -65,12 +66,17 @@ export class TaskProcess {
       this.#child.once('exit', () => resolve());
       this.#child.once('error', () => resolve());
     });
-    this.#child.on('error', (error) => this.#end(crashed(error.message)));
-    this.#child.on('close', (code, signal) => this.#end(this.#reason(code, signal)));
+    this.#child.on('error', (error) => this.#die(crashed(error.message)));
+    this.#child.on('close', (code, signal) => this.#die(this.#reason(code, signal)));
   }
 
   get alive(): boolean {
     return this.#over === undefined;
+  }
+
+  /** Whether it ended without having been told to. */
+  get died(): boolean {
+    return this.#died;
   }
 
   get pid(): number | undefined {
@@ -157,6 +163,11 @@ export class TaskProcess {
       const message = `the process of the task sent what it may not send: ${error.message}`;
       this.kill(new RatchetError('sandbox_protocol', message));
     }
+  }
+
+  #die(error: RatchetError): void {
+    if (this.alive) this.#died = true;
+    this.#end(error);
   }
 
   #end(error: RatchetError): void {

@@ -20,6 +20,8 @@ export interface ServeSettings extends ListenerSettings {
   readonly restPrefix: string;
   readonly maxRequestBytes: number;
   readonly requestTimeoutMs: number;
+  /** Whether REST is served; it is where left out. */
+  readonly hasRest?: boolean;
   readonly keepAliveMs: number;
   /** None where left out. */
   readonly graphql?: GraphqlSettings;
@@ -40,7 +42,8 @@ export async function startServer(settings: AppSettings, serve: ServeSettings): 
   const app = await openApp(settings);
   try {
     const { runtime } = app.core.execute;
-    const methodsAt = methodsBelow(serve.restPrefix);
+    const hasRest = serve.hasRest ?? true;
+    const methodsAt = hasRest ? methodsBelow(serve.restPrefix) : () => [];
     const onTrouble = (error: unknown): void => settings.logger.error({ err: error }, 'error of the listener');
     const guard = guarded(serve, { ...serve, app, methodsAt, onTrouble, prefix: serve.restPrefix });
     const authenticate = authenticateBy(app.core.access, app.core.rateLimits);
@@ -54,7 +57,8 @@ export async function startServer(settings: AppSettings, serve: ServeSettings): 
     http.addHook('onClose', async () => guard.servers.close());
     addHealth(http, () => app.health(), { prefix: serve.restPrefix, version: serve.version });
     await addSockets(http, { app, serve, authenticate, onRefusal: guard.options.onRefusal });
-    addRest(http, app.core, serve.restPrefix);
+    if (hasRest) addRest(http, app.core, serve.restPrefix);
+    await addTools(http, app, settings, serve);
     addWebhooks(http, app.core, serve.webhooks ?? [], openSignatures());
     app.attach(http);
     await http.listen({ host: serve.host, port: serve.port });
@@ -83,7 +87,7 @@ async function addSockets(http: FastifyInstance, { app, serve, authenticate, onR
   // It takes a moment to load, which those who do not use it are spared.
   const addGraphql = graphql === undefined ? null : (await import('../interfaces/graphql/graphql.ts')).addGraphql;
   addWebSockets(http, (scope) => {
-    addDebugSocket(scope, core, restPrefix);
+    if (serve.hasRest ?? true) addDebugSocket(scope, core, restPrefix);
     if (addGraphql === null || graphql === undefined) return;
     const origins = serve.corsRules?.server?.origins ?? [];
     const health = () => app.health();

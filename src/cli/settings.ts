@@ -27,6 +27,8 @@ export function appSettings(config: Config, logger: FastifyBaseLogger, cpus: num
     debugSessions: 4,
     bounds: {
       maxTimeoutMs: execution.maxExecutionTimeMs,
+    restartWorkers: config.workers.restartOnFailure,
+    needsIsolation: config.environment === 'production' && !config.security.allowProcessIsolation,
       defaultMemoryMb: Math.max(64, Math.floor(limits.taskExecutionMemoryLimit / MIB)),
       maxMemoryMb: 1_024,
       queueSize: execution.queueSize,
@@ -45,6 +47,8 @@ export function appSettings(config: Config, logger: FastifyBaseLogger, cpus: num
     fileRoots: tasks.fileRoots,
     secrets: config.secrets,
     sources: config.registry.sources.map(({ name, path, watchForChanges, autoReload }) => {
+    maxFreeSockets: outbound.keepAlive ? outbound.maxFreeSockets : 0,
+    connectTimeoutMs: outbound.connectTimeoutMs,
       return { name, root: path, watch: watchForChanges && autoReload };
     }),
     auditFile: config.mcp.security.auditLogEnabled ? config.mcp.auditLogFile : null,
@@ -63,6 +67,7 @@ export function serveSettings(config: Config, version: string): ServeSettings {
     maxRequestBytes: limits.maxRequestSize,
     requestTimeoutMs: server.requestTimeoutMs,
     keepAliveMs: server.keepAliveMs,
+    hasRest: rest.enabled,
     requestLimits: requestLimits(config),
     maxResponseBytes: limits.maxResponseSize,
     maxConnections: limits.maxConcurrentConnections,

@@ -98,6 +98,25 @@ test('an unfinished execution is dropped on release, in the middle of a blocking
   }
 });
 
+test('a process that dies by itself is replaced, unless that is switched off', async () => {
+  const greedy = 'function main() { const kept = []; for (;;) kept.push(new Array(131072).fill(kept.length)); }';
+  const dies = (sandbox: Sandbox) =>
+    expect(run(sandbox, greedy)).rejects.toMatchObject({ code: 'memory_limit_exceeded' });
+  const replacing = await open({ size: 1 });
+  await dies(replacing);
+  expect((await run(replacing, NO_OP)).output).toBe(1);
+  const sandbox = await open({ size: 2, warm: 1, restart: false });
+  await dies(sandbox);
+  const held = await sandbox.open(LIMITS);
+  held.kill(new RatchetError('execution_timeout', 'ended on purpose, which is no death'));
+  expect((await run(sandbox, NO_OP)).output).toBe(1);
+  await dies(sandbox);
+  await expect(sandbox.open(LIMITS)).rejects.toMatchObject({
+    code: 'sandbox_crashed',
+    message: expect.stringContaining('workers.restart_on_failure'),
+  });
+});
+
 test('memory classes get processes of their own, within the size', async () => {
   const sandbox = await open({ size: 1 });
   const code = `function main() { const kept = []; for (let n = 0; n < 110; n++) kept.push(new Array(131072).fill(n)); return kept.length }`;
