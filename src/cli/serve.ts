@@ -58,7 +58,6 @@ export async function startServer(settings: AppSettings, serve: ServeSettings): 
     addHealth(http, () => app.health(), { prefix: serve.restPrefix, version: serve.version });
     await addSockets(http, { app, serve, authenticate, onRefusal: guard.options.onRefusal });
     if (hasRest) addRest(http, app.core, serve.restPrefix);
-    await addTools(http, app, settings, serve);
     addWebhooks(http, app.core, serve.webhooks ?? [], openSignatures());
     app.attach(http);
     await http.listen({ host: serve.host, port: serve.port });
