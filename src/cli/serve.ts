@@ -18,10 +18,10 @@ export interface ServeSettings extends ListenerSettings {
   readonly host: string;
   readonly port: number;
   readonly restPrefix: string;
-  readonly maxRequestBytes: number;
-  readonly requestTimeoutMs: number;
   /** Whether REST is served; it is where left out. */
   readonly hasRest?: boolean;
+  readonly maxRequestBytes: number;
+  readonly requestTimeoutMs: number;
   readonly keepAliveMs: number;
   /** None where left out. */
   readonly graphql?: GraphqlSettings;
