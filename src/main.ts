@@ -11,6 +11,7 @@ import type { DebugOptions } from './cli/debug.ts';
 import type { AnalyzeOptions } from './cli/diagnose.ts';
 import { type ExitCode, explainExit } from './cli/exit.ts';
 import type { GenerateTaskOptions } from './cli/generate-task.ts';
+import { mcpAccess, toolSettings } from './cli/mcp-settings.ts';
 import { type Output, openOutput } from './cli/output.ts';
 import type { ProfileOptions, TraceOptions } from './cli/profile.ts';
 import type { ReplayOptions } from './cli/replay.ts';
@@ -20,6 +21,10 @@ import type { TokenOptions } from './cli/token.ts';
 interface Globals {
   readonly config?: string;
   readonly json?: boolean;
+}
+
+interface McpOptions {
+  readonly readOnly?: boolean;
 }
 
 const VERSION: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
@@ -89,6 +94,7 @@ function program(): Command {
     .option('--host <host>', 'address to bind')
     .option('--port <port>', 'port to bind; 0 takes a free one')
     .action((_options, command: Command) => runServer(command));
+  addMcpCommands(root);
   addTaskCommands(root);
   addGenerateCommands(root);
   addRecordCommands(root);
@@ -97,6 +103,32 @@ function program(): Command {
   addConfigCommands(root);
   addAccessCommands(root);
   return root;
+}
+
+function addMcpCommands(root: Command): void {
+  root
+    .command('mcp-serve')
+    .description('offer the tools to the MCP client that starts this process, over its standard streams')
+    .option('--read-only', 'only tools that change nothing')
+    .action((options: McpOptions, command: Command) => runMcp(command, options));
+}
+
+async function runMcp(command: Command, { readOnly = false }: McpOptions): Promise<void> {
+  const { config, warnings } = load(command);
+  const logging = openLogging(config.logging, { stdout: false });
+  for (const warning of warnings) logging.logger.warn(warning);
+  try {
+    const settings = { ...appSettings(config, logging.logger, availableParallelism()), access: mcpAccess(config) };
+    const { mcpServe } = await import('./cli/mcp-serve.ts');
+    exitCode = await mcpServe(settings, {
+      tools: toolSettings(config, readOnly),
+      maxMessageBytes: config.mcp.security.maxInputSize,
+      callerKey: config.mcp.callerKey,
+      version: VERSION,
+    });
+  } finally {
+    await logging.close();
+  }
 }
 
 function addTaskCommands(root: Command): void {

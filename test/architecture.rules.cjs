@@ -37,11 +37,15 @@ module.exports = {
     only('reactors-see-the-core', '^src/reactors/', ['^src/(reactors|domain|ports)/', '^commands/', '^queries/']),
     packages('reactors-have-no-packages', '^src/reactors/', NONE),
     only('interfaces-see-operations', '^src/interfaces/', ['^src/(interfaces|domain|ports)/', '^(commands|queries)/']),
-    packages('interfaces-have-fastify-and-zod', '^src/interfaces/(?!graphql/)', [
+    packages('interfaces-have-fastify-and-zod', '^src/interfaces/(?!graphql/|mcp/)', [
       'node_modules/(fastify|@fastify/(websocket|cors|helmet)|ws|@types/ws|zod)/',
     ]),
     packages('the-graphql-interface-has-its-libraries-too', '^src/interfaces/graphql/', [
       'node_modules/(fastify|ws|@types/ws|zod|graphql|graphql-helix|graphql-ws)/',
+    ]),
+    packages('the-mcp-interface-has-its-libraries-too', '^src/interfaces/mcp/', [
+      'node_modules/(fastify|zod|@modelcontextprotocol/(server|server-legacy|core))/',
+      '^(node:)?stream$',
     ]),
     only('infra-sees-ports', '^infra/', ['^infra/', '^src/(ports|domain)/']),
     only('config-stands-alone', '^config/', ['^config/']),
@@ -55,7 +59,7 @@ module.exports = {
     {
       name: 'configuration-is-read-at-the-entry-only',
       severity: 'error',
-      from: { pathNot: ['^config/', '^src/main[.]ts$', '^src/cli/settings[.]ts$', '^test/'] },
+      from: { pathNot: ['^config/', '^src/main[.]ts$', '^src/cli/(mcp-)?settings[.]ts$', '^test/'] },
       to: { path: '^config/' },
     },
     {

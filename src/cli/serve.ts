@@ -8,6 +8,8 @@ import type { GraphqlSettings } from '../interfaces/graphql/graphql.ts';
 import { addHealth } from '../interfaces/health.ts';
 import { createHttp, type HttpOptions } from '../interfaces/http.ts';
 import { type Authenticate, authenticateBy } from '../interfaces/identity.ts';
+import type { OriginRules } from '../interfaces/mcp/origin-guard.ts';
+import type { ToolSettings } from '../interfaces/mcp/settings.ts';
 import { addRest, methodsBelow } from '../interfaces/rest.ts';
 import { addWebSockets } from '../interfaces/web-sockets.ts';
 import { addWebhooks, type WebhookSettings } from '../interfaces/webhooks.ts';
@@ -25,6 +27,8 @@ export interface ServeSettings extends ListenerSettings {
   readonly keepAliveMs: number;
   /** None where left out. */
   readonly graphql?: GraphqlSettings;
+  /** Tools at `/mcp`; none where left out. */
+  readonly mcp?: { readonly tools: ToolSettings; readonly origins: OriginRules };
   /** None where left out. */
   readonly webhooks?: readonly WebhookSettings[];
   readonly version: string;
@@ -58,6 +62,7 @@ export async function startServer(settings: AppSettings, serve: ServeSettings): 
     addHealth(http, () => app.health(), { prefix: serve.restPrefix, version: serve.version });
     await addSockets(http, { app, serve, authenticate, onRefusal: guard.options.onRefusal });
     if (hasRest) addRest(http, app.core, serve.restPrefix);
+    await addTools(http, app, settings, serve);
     addWebhooks(http, app.core, serve.webhooks ?? [], openSignatures());
     app.attach(http);
     await http.listen({ host: serve.host, port: serve.port });
@@ -70,6 +75,18 @@ export async function startServer(settings: AppSettings, serve: ServeSettings): 
     await app.close(0);
     throw error;
   }
+}
+
+/** The tools of the MCP server beside everything else, for the callers of the listener; loaded only where they are offered. */
+async function addTools(
+  http: FastifyInstance,
+  app: App,
+  settings: AppSettings,
+  { mcp, version }: ServeSettings,
+): Promise<void> {
+  if (mcp === undefined) return;
+  const [{ addMcp }, { mountOf }] = await Promise.all([import('../interfaces/mcp/http.ts'), import('./mcp-mount.ts')]);
+  addMcp(http, mountOf(app, settings, { tools: mcp.tools, version }), '/mcp', mcp.origins);
 }
 
 interface SocketParts {
