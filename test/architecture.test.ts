@@ -8,6 +8,7 @@ import { ERRORS } from '../src/domain/errors.ts';
 import { OPERATIONS } from '../src/interfaces/operations.ts';
 import { ROUTES } from '../src/interfaces/surfaces.ts';
 import { IDS, PROVEN, REQUIREMENTS } from './requirements.ts';
+import { missingTests } from './support/proofs.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
 const FOLDERS = ['src', 'commands', 'projections', 'queries', 'infra', 'config'];
@@ -89,12 +90,7 @@ describe('requirements', () => {
     expect(Object.keys(REQUIREMENTS).filter((id) => !IDS.includes(id))).toEqual([]);
   });
   it('that are proven name tests that exist', () => {
-    const missing = Object.entries(REQUIREMENTS).flatMap(([id, proofs]) =>
-      (proofs ?? [])
-        .filter(({ file, name }) => !readFileSync(join(ROOT, 'test', file), 'utf8').includes(name))
-        .map(({ file, name }) => `${id}: ${file} has no test "${name}"`),
-    );
-    expect(missing).toEqual([]);
+    expect(missingTests(REQUIREMENTS)).toEqual([]);
   });
   it('of resolved issues are not open', () => {
     expect(PROVEN.filter((id) => (REQUIREMENTS[id] ?? []).length === 0)).toEqual([]);

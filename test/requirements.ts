@@ -1,11 +1,5 @@
 /** Which tests prove which requirement of the product's documents; an empty list means open. */
-
-export interface Proof {
-  /** Below test/. */
-  readonly file: string;
-  /** Name of the test, or its beginning. */
-  readonly name: string;
-}
+import { by, type Proof } from './support/proofs.ts';
 
 const LETTERS = { A: 51, B: 64, C: 26, D: 28, E: 23 } as const;
 
@@ -21,8 +15,6 @@ export const PROVEN: readonly string[] = [
   'C4 C5 C8 C16 C18 C19 C22',
   'E5 E11 E19',
 ].flatMap((ids) => ids.split(' '));
-
-const by = (file: string, ...names: string[]): readonly Proof[] => names.map((name) => ({ file, name }));
 
 const VARIABLES = by('config/load.test.ts', 'each environment variable overrides its key');
 

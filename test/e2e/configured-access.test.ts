@@ -1,5 +1,6 @@
 /** What each key about who may enter does, seen from outside a server that was started with it. */
 import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { decodeJwt, decodeProtectedHeader, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -142,4 +143,18 @@ it('tokens of an authorisation server are taken as auth.oauth2 says', async () =
     keys.close();
     keys.closeAllConnections();
   }
+});
+
+describe('the audit file', () => {
+  it('mirrors the audit trail where mcp.audit_log_file says, unless mcp.security.audit_log_enabled is off', async () => {
+    await using server = await startConfigured('mcp: { audit_log_file: audit.log }');
+    await server.task('one', CODE);
+    await expect
+      .poll(() => existsSync(server.path('audit.log')) && readFileSync(server.path('audit.log'), 'utf8'))
+      .toMatch(/create_task|TaskCreated|one/);
+    await using silent = await startConfigured(
+      'mcp: { audit_log_file: audit.log, security: { audit_log_enabled: false } }',
+    );
+    expect(existsSync(silent.path('audit.log'))).toBe(false);
+  });
 });

@@ -163,3 +163,30 @@ describe('limits', () => {
     expect([beyond.status, JSON.parse(beyond.body)]).toMatchObject([503, { code: 'too_many_connections' }]);
   });
 });
+
+it('each limit on requests counts as rate_limiting says', async () => {
+  await using server = await startConfigured(`rate_limiting:
+  global: { requests_per_minute: 1000, burst_size: 100 }
+  per_user: { requests_per_minute: 700, burst_size: 70 }
+  security: { requests_per_minute: 50/second, burst_size: 50 }
+  rest: { requests_per_minute: 600, burst_size: 60 }
+  endpoints: { "/api/v1/tasks": { requests_per_minute: 2, burst_size: 1 } }
+  window: { window_ms: 120000, max_requests: 90 }
+`);
+  const first = await server.call('GET', '/api/v1/tasks');
+  expect(
+    first.headers
+      .get('ratelimit-policy')
+      ?.split(', ')
+      .toSorted((a, b) => a.localeCompare(b)),
+  ).toEqual([
+    '1000;w=60;burst=100',
+    '2;w=60;burst=1',
+    '50;w=1;burst=50',
+    '600;w=60;burst=60',
+    '700;w=60;burst=70',
+    '90;w=120',
+  ]);
+  const second = await server.call('GET', '/api/v1/tasks');
+  expect([second.status, second.body['code']]).toEqual([429, 'rate_limited']);
+});

@@ -213,6 +213,17 @@ describe('a console', () => {
     expect(stdout).toMatch(/^\d{4}-\S+Z INFO {2}listening\\u001b\[31m port=8080 note="two words"\n$/);
   });
 
+  test('has colours on a terminal, unless they are not wanted', () => {
+    const { stdout } = run(`${LOG}
+      Object.assign(process.stdout, { isTTY: true, hasColors: () => true });
+      for (const colored of [true, false]) {
+        open([{ type: 'console', level: null, format: 'text', colored }], { stdout: true }).logger.error('careful');
+      }`);
+    const [wanted, unwanted] = stdout.split('\n');
+    expect(wanted).toContain('\u001b[');
+    expect(unwanted).not.toContain('\u001b[');
+  });
+
   test('writes to stderr where stdout carries something else', () => {
     const { stdout, stderr } = run(`${LOG}
       const json = { type: 'console', level: null, format: 'json', colored: true };
