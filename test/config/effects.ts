@@ -1,0 +1,128 @@
+/** Which test sees each key of the configuration at work. */
+import { by, type Proof } from '../support/proofs.ts';
+
+/** `none`: `config show` says so. An owner: the key waits for what that name stands for. */
+export type Effect =
+  | readonly Proof[]
+  | 'none'
+  | { readonly owner: 'mcp' | 'monitoring' | 'postgres' | 'results' | 'sources' };
+
+const SERVER = 'e2e/configured-server.test.ts';
+const ACCESS = 'e2e/configured-access.test.ts';
+const EXECUTION = 'e2e/configured-execution.test.ts';
+const LOG = by('config/applied.test.ts', 'goes to each sink at its level, in its form, rotated and collected');
+const PAGES = by(
+  SERVER,
+  'may call as server.cors says, and REST as rest.cors says',
+  'may not call where enabled is false',
+);
+const SURFACES = by(
+  SERVER,
+  'are below rest.prefix and at graphql.endpoint, with playground and introspection as asked',
+  'are not there when they are switched off',
+);
+const RATES = by(SERVER, 'each limit on requests counts as rate_limiting says');
+const KEY = by(ACCESS, '%s may do what its role or its permissions say');
+const BOUND_KEY = by(ACCESS, 'is bound to its patterns, its addresses and its limits, and may be switched off');
+const JWT = by(ACCESS, 'tokens are made and taken as auth.jwt says');
+const OAUTH2 = by(ACCESS, 'tokens of an authorisation server are taken as auth.oauth2 says');
+const BOUNDS = by(EXECUTION, 'bounds time, output, log, steps and bodies');
+const PLACES = by(EXECUTION, 'bounds the queue and the executions of one caller');
+const WAITS = by(EXECUTION, 'waits as long as wait_seconds_default and wait_seconds_max say');
+const CONNECTIONS = by(EXECUTION, 'opens and keeps as many connections as asked: %s');
+const SOURCES = by(EXECUTION, 'come from registry.sources, watched or not');
+const SECRETS = by(EXECUTION, 'tell their secrets to the hosts of the secret alone');
+const STORE = by(EXECUTION, 'event_store.url is where the log is, database.url where it is not set');
+const WORKERS = by(SERVER, 'runs server.worker_threads executions at once, or workers.count where that is set');
+const TLS = by('e2e/tls.test.ts', 'speaks TLS from 1.2 on, and tells browsers to stay with it');
+const DELIVERY = by('e2e/webhooks.test.ts', 'that is signed runs the task of its sender on what was sent');
+const AUDIT = by(ACCESS, 'mirrors the audit trail where mcp.audit_log_file says');
+const PRODUCTION = by('config/load.test.ts', 'refuses %s', 'lays the file of the environment over the file');
+const MCP = { owner: 'mcp' } as const;
+const MONITORING = { owner: 'monitoring' } as const;
+const POSTGRES = { owner: 'postgres' } as const;
+
+/** By path in the file; a path that ends in `.*` stands for every key below it that is not named itself. */
+export const EFFECTS: Readonly<Record<string, Effect>> = {
+  environment: PRODUCTION,
+  'database.url': STORE,
+  'database.*': POSTGRES,
+  'event_store.url': STORE,
+  'logging.level': LOG,
+  'logging.targets': LOG,
+  'logging.sinks[].*': LOG,
+  'logging.sinks[].colored': by('infra/logging.test.ts', 'has colours on a terminal, unless they are not wanted'),
+  'server.host': by(SERVER, 'binds server.host and server.port'),
+  'server.port': by(SERVER, 'binds server.host and server.port'),
+  'server.cors.*': PAGES,
+  'server.keep_alive': by(SERVER, 'keeps an idle connection for server.keep_alive'),
+  'server.request_timeout': by(SERVER, 'and waits for a request for server.request_timeout'),
+  'server.trust_proxy': by(SERVER, 'believes the proxies of server.trust_proxy, and nobody else'),
+  'server.worker_threads': WORKERS,
+  'server.max_blocking_threads': 'none',
+  'server.tls.*': TLS,
+  'rest.enabled': SURFACES,
+  'rest.prefix': SURFACES,
+  'rest.cors.*': PAGES,
+  'graphql.*': SURFACES,
+  'mcp.*': MCP,
+  'mcp.api_keys[].description': 'none',
+  'mcp.api_keys[].created_at': 'none',
+  'mcp.security.audit_log_enabled': AUDIT,
+  'mcp.audit_log_file': AUDIT,
+  'auth.type': [...by(ACCESS, 'auth.type none asks nobody'), ...JWT, ...OAUTH2],
+  'auth.api_keys[].key': KEY,
+  'auth.api_keys[].name': by(ACCESS, 'appears in the audit trail under its name'),
+  'auth.api_keys[].description': 'none',
+  'auth.api_keys[].roles': KEY,
+  'auth.api_keys[].permissions.*': KEY,
+  'auth.api_keys[].permissions.allowed_task_patterns': BOUND_KEY,
+  'auth.api_keys[].permissions.denied_task_patterns': BOUND_KEY,
+  'auth.api_keys[].rate_limits.*': BOUND_KEY,
+  'auth.api_keys[].created_at': 'none',
+  'auth.api_keys[].active': BOUND_KEY,
+  'auth.api_keys[].allowed_ips': BOUND_KEY,
+  'auth.jwt.*': JWT,
+  'auth.oauth2.*': OAUTH2,
+  'security.allow_process_isolation': by(
+    'config/applied.test.ts',
+    'does not start, unless security.allow_process_isolation says so',
+  ),
+  'rate_limiting.*': RATES,
+  'rate_limiting.mcp.*': MCP,
+  'limits.max_request_size': by(SERVER, 'bound the size of requests and answers'),
+  'limits.max_response_size': by(SERVER, 'bound the size of requests and answers'),
+  'limits.max_concurrent_connections': by(SERVER, 'bound connections'),
+  'limits.task_execution_memory_limit': by(EXECUTION, 'have the memory of limits.task_execution_memory_limit'),
+  'workers.count': WORKERS,
+  'workers.restart_on_failure': [
+    ...by('sandbox/pool.test.ts', 'a process that dies by itself is replaced, unless that is switched off'),
+    ...by('config/applied.test.ts', 'workers.restart_on_failure reaches the pool of processes'),
+  ],
+  'registry.sources[].name': SOURCES,
+  'registry.sources[].uri': SOURCES,
+  'registry.sources[].watch_for_changes': SOURCES,
+  'registry.sources[].auto_reload': SOURCES,
+  'tasks.*': by(EXECUTION, 'read files below tasks.file_roots, and are dangerous only where tasks.allow_dangerous'),
+  'execution.*': BOUNDS,
+  'execution.queue_size': PLACES,
+  'execution.max_concurrent_per_client': PLACES,
+  'execution.wait_seconds_default': WAITS,
+  'execution.wait_seconds_max': WAITS,
+  'outbound.allow': by(EXECUTION, 'reaches private addresses that are allowed'),
+  'outbound.connect_timeout': by(EXECUTION, 'waits outbound.connect_timeout for a connection'),
+  'outbound.timeout': by(EXECUTION, 'and waits outbound.timeout for an answer'),
+  'outbound.max_sockets': CONNECTIONS,
+  'outbound.max_free_sockets': CONNECTIONS,
+  'outbound.keep_alive': CONNECTIONS,
+  'secrets.<name>.*': SECRETS,
+  'webhooks.<name>.provider': DELIVERY,
+  'webhooks.<name>.secret': DELIVERY,
+  'webhooks.<name>.task': DELIVERY,
+  'monitoring.*': MONITORING,
+  'chat.*': MCP,
+  'llm.*': MCP,
+  'circuit_breaker.*': MCP,
+  'redis.url': POSTGRES,
+  'cache.*': MCP,
+};
