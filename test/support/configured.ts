@@ -1,5 +1,5 @@
 /** A server made of a configuration file, in this process: what a key of the file does is seen from outside. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { pino } from 'pino';
@@ -25,6 +25,8 @@ export interface Configured extends AsyncDisposable {
   task(name: string, code: string, more?: object): Promise<void>;
   /** Runs a task to its end over REST. */
   run(task: string, input?: unknown, more?: object): Promise<Record<string, unknown>>;
+  /** Writes what the log still collects, and ends it. */
+  closeLog(): Promise<void>;
   /** Path of a file in the folder. */
   path(name: string): string;
 }
@@ -33,6 +35,8 @@ export interface ConfiguredOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Other files beside the configuration, by name. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Folders elsewhere, by the name under which they are beside the configuration. */
+  readonly links?: Readonly<Record<string, string>>;
   /** Lines are written to the sinks of the file; consoles stay silent. */
   readonly logs?: boolean;
   /** The port of the file instead of a free one. */
@@ -48,6 +52,10 @@ export async function startConfigured(yaml: string, options: ConfiguredOptions =
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), text);
   }
+  for (const [name, target] of Object.entries(options.links ?? {})) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    symlinkSync(target, join(folder, name));
+  }
   const { config, warnings } = loadConfig({
     file: join(folder, 'config.yaml'),
     env: {
@@ -62,25 +70,27 @@ export async function startConfigured(yaml: string, options: ConfiguredOptions =
   const logging = options.logs === true ? openLogging(withinFolder(config.logging, folder), { stdout: true }) : null;
   const logger = logging?.logger ?? pino({ level: 'silent' });
   for (const warning of warnings) logger.warn(warning);
-  const closeLog = async (): Promise<void> => {
+  const leave = async (): Promise<void> => {
     await logging?.close();
     rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
   };
   const server = await startServer(appSettings(config, logger, 1), serveSettings(config, '0.0.0')).catch(
     async (error: unknown) => {
-      await closeLog();
+      await leave();
       throw error;
     },
   );
   const { prefix } = config.rest;
-  const ask: Configured['call'] = (method, path, body, headers) => call(server.url, method, path, body, headers);
+  const url = server.url.replace('0.0.0.0', '127.0.0.1');
+  const ask: Configured['call'] = (method, path, body, headers) => call(url, method, path, body, headers);
   return {
     config,
     warnings,
     folder,
     server,
-    url: server.url,
+    url,
     call: ask,
+    closeLog: async () => logging?.close(),
     path: (name) => join(folder, name),
     task: async (name, code, more = {}) => {
       const create = OPERATIONS.find((operation) => operation.name === 'create_task');
@@ -90,7 +100,7 @@ export async function startConfigured(yaml: string, options: ConfiguredOptions =
       (await ask('POST', `${prefix}/tasks/execute`, { task_id: task, input, ...more })).body,
     [Symbol.asyncDispose]: async () => {
       await server.close();
-      await closeLog();
+      await leave();
     },
   };
 }
