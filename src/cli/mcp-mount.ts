@@ -1,7 +1,7 @@
 /** Joins the tools, their settings and the app to what all conversations of a process share. */
 import type { App, AppSettings } from '../app.ts';
 import { INSTRUCTIONS } from '../interfaces/mcp/instructions.ts';
-import type { McpMount } from '../interfaces/mcp/server.ts';
+import type { McpMount } from '../interfaces/mcp/mount.ts';
 import type { ToolSettings } from '../interfaces/mcp/settings.ts';
 import { Toolbox } from '../interfaces/mcp/toolbox.ts';
 import { TOOLS } from '../interfaces/mcp/tools.ts';

@@ -1,11 +1,11 @@
 /** A test app with its MCP server on a real listener, and clients of every era for it. */
-import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { Client, type ClientCapabilities, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { pino } from 'pino';
 import { createHttp } from '../../src/interfaces/http.ts';
 import { type Authenticate, localOnly } from '../../src/interfaces/identity.ts';
 import { addMcp } from '../../src/interfaces/mcp/http.ts';
 import { INSTRUCTIONS } from '../../src/interfaces/mcp/instructions.ts';
-import type { McpMount } from '../../src/interfaces/mcp/server.ts';
+import type { McpMount } from '../../src/interfaces/mcp/mount.ts';
 import type { ToolSettings } from '../../src/interfaces/mcp/settings.ts';
 import { Toolbox } from '../../src/interfaces/mcp/toolbox.ts';
 import { TOOLS } from '../../src/interfaces/mcp/tools.ts';
@@ -26,7 +26,7 @@ export interface McpServed extends AsyncDisposable {
   /** Of the listener, without a slash at the end; MCP is at `/mcp`, REST at `/api/v1`. */
   readonly url: string;
   /** A client that has connected, closed with the listener. */
-  client(era: Era, headers?: Readonly<Record<string, string>>): Promise<Client>;
+  client(era: Era, headers?: Readonly<Record<string, string>>, capabilities?: ClientCapabilities): Promise<Client>;
 }
 
 export type Era = 'legacy' | 'modern';
@@ -67,9 +67,9 @@ export async function serveMcp(
   const clients: Client[] = [];
   return {
     url,
-    client: async (era, headers = {}) => {
+    client: async (era, headers = {}, capabilities = {}) => {
       const mode = era === 'modern' ? { pin: '2026-07-28' } : 'legacy';
-      const client = new Client({ name: 'test', version: '1.2.3' }, { versionNegotiation: { mode } });
+      const client = new Client({ name: 'test', version: '1.2.3' }, { versionNegotiation: { mode }, capabilities });
       await client.connect(new StreamableHTTPClientTransport(new URL(`${url}/mcp`), { requestInit: { headers } }));
       clients.push(client);
       return client;

@@ -10,8 +10,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { principalOf } from '../identity.ts';
 import { KnownCaller, principalOverHttp } from './contact.ts';
 import { acceptAnyJson, jsonRpcBody } from './http-body.ts';
+import type { McpMount } from './mount.ts';
 import { guardOrigins, type OriginRules } from './origin-guard.ts';
-import { type McpMount, mcpServer } from './server.ts';
+import { mcpServer } from './server.ts';
 
 /** Adds the path; whoever calls has been found out by the listener. */
 export function addMcp(http: FastifyInstance, mount: McpMount, path: string, origins: OriginRules): void {

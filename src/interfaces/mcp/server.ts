@@ -1,33 +1,15 @@
 /** One end of a conversation over MCP: answers lists and calls, in whichever revision of the protocol the client speaks. */
-import { ProtocolError, ProtocolErrorCode, Server, type ServerContext } from '@modelcontextprotocol/server';
+import { ProtocolError, ProtocolErrorCode, Server } from '@modelcontextprotocol/server';
 import { nearNames } from '../../domain/diagnosis/near-names.ts';
 import { isRatchetError } from '../../domain/errors.ts';
-import { START } from '../../domain/event.ts';
-import type { ExecutionSource } from '../../domain/execution.ts';
-import type { Caller, Core } from '../operation.ts';
-import { OPERATIONS } from '../operations.ts';
+import { toolCall } from './call.ts';
+import { TASKS_EXTENSION } from './client-view.ts';
 import type { Contact } from './contact.ts';
-import type { ToolSettings } from './settings.ts';
+import type { McpMount } from './mount.ts';
+import { serveTasks } from './tasks-extension.ts';
 import type { Tool, ToolCall, ToolOutcome } from './tool.ts';
 import { toolError } from './tool-answer.ts';
-import type { Toolbox } from './toolbox.ts';
 
-/** What all conversations of a process share. */
-export interface McpMount {
-  readonly core: Core;
-  readonly toolbox: Toolbox;
-  readonly settings: ToolSettings;
-  readonly version: string;
-  /** What a model reads before it uses the tools; clients cut it at 2,000 characters. */
-  readonly instructions: string;
-  /** Told about each call that was refused. */
-  readonly onRefusal: (refusal: { principal: string; operation: string; reason: string }) => void;
-  /** Told what is a defect of ours. */
-  readonly onTrouble: (error: unknown) => void;
-}
-
-const OPERATION = new Map(OPERATIONS.map((operation) => [operation.name, operation]));
-const CLIENT_INFO = 'io.modelcontextprotocol/clientInfo';
 /** Refusals that belong into the audit trail. */
 const REFUSALS = ['unauthenticated', 'permission_denied', 'dangerous_task', 'queue_full', 'rate_limited'] as const;
 
@@ -37,7 +19,7 @@ export function mcpServer(mount: McpMount, contact: Contact): Server {
   const server = new Server(
     { name: 'ratchet', title: 'Ratchet', version: mount.version },
     {
-      capabilities: { tools: {} },
+      capabilities: { tools: {}, extensions: { [TASKS_EXTENSION]: {} } },
       instructions: mount.instructions,
       cacheHints: {
         'tools/list': { ttlMs: settings.listTtlMs, cacheScope: 'private' },
@@ -50,13 +32,12 @@ export function mcpServer(mount: McpMount, contact: Contact): Server {
     tools: [...toolbox.list(contact.principalOf(context))],
   }));
   server.setRequestHandler('tools/call', async ({ params }, context) => {
-    const principal = contact.principalOf(context);
+    const call = toolCall(mount, contact, server, context);
     const tool = toolbox.find(params.name);
-    if (tool === null) throw unknownTool(params.name, toolbox.names(principal));
-    const source = { kind: 'mcp', sessionId: contact.sessionId, clientInfo: clientOf(server, context) } as const;
-    const call = callOf(mount, contact, { principal, source }, context);
+    if (tool === null) throw unknownTool(params.name, toolbox.names(call.caller.principal));
     return answered(mount, tool, call, params.arguments ?? {});
   });
+  serveTasks(server, (context) => toolCall(mount, contact, server, context));
   return server;
 }
 
@@ -80,54 +61,4 @@ function unknownTool(name: string, known: readonly string[]): ProtocolError {
   const [guess] = nearNames(name.replace(/^ratchet[._]/, ''), known);
   const hint = guess === undefined ? `Known tools: ${known.join(', ')}` : `Did you mean ${guess}?`;
   return new ProtocolError(ProtocolErrorCode.InvalidParams, `Unknown tool: ${name.slice(0, 128)}. ${hint}`);
-}
-
-function callOf(
-  { core, settings }: McpMount,
-  contact: Contact,
-  { principal, source }: Pick<Caller, 'principal' | 'source'>,
-  context: ServerContext,
-): ToolCall {
-  const { _meta, notify } = context.mcpReq;
-  const traceparent = _meta?.['traceparent'];
-  const caller: Caller = {
-    principal,
-    source,
-    idempotencyKey: null,
-    traceparent: typeof traceparent === 'string' ? traceparent.slice(0, 256) : null,
-    minPosition: START,
-    seen: START,
-  };
-  const progressToken = settings.progress ? _meta?.progressToken : undefined;
-  return {
-    core,
-    caller,
-    contact,
-    settings,
-    context,
-    ask: async (name, input) => {
-      const operation = OPERATION.get(name);
-      if (operation === undefined) throw new Error(`there is no operation ${name}`);
-      return operation.run(core, input, caller);
-    },
-    progress: async (progress, total, message) => {
-      if (progressToken === undefined) return;
-      const params = {
-        progressToken,
-        progress,
-        ...(total === null ? {} : { total }),
-        ...(message === null ? {} : { message }),
-      };
-      await notify({ method: 'notifications/progress', params });
-    },
-  };
-}
-
-/** What the client calls itself; it is what a client says, and proves nothing. */
-function clientOf(server: Server, context: ServerContext): ExecutionSource['clientInfo'] {
-  const envelope: Readonly<Record<string, unknown>> | undefined = context.mcpReq.envelope;
-  const said = envelope?.[CLIENT_INFO] ?? server.getClientVersion();
-  if (typeof said !== 'object' || said === null || !('name' in said) || typeof said.name !== 'string') return null;
-  const version = 'version' in said && typeof said.version === 'string' ? ` ${said.version}` : '';
-  return `${said.name}${version}`.slice(0, 256);
 }

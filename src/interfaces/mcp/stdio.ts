@@ -2,7 +2,8 @@
 import type { Readable, Writable } from 'node:stream';
 import { StdioServerTransport, serveStdio } from '@modelcontextprotocol/server/stdio';
 import type { Principal } from '../../domain/access.ts';
-import { type McpMount, mcpServer } from './server.ts';
+import type { McpMount } from './mount.ts';
+import { mcpServer } from './server.ts';
 
 /** @returns when the client has closed its end, or `signal` has ended. */
 export async function serveMcpOver(

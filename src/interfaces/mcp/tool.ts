@@ -9,9 +9,11 @@ import { z } from 'zod';
 import type { Permission } from '../../domain/access.ts';
 import type { JsonObject } from '../../domain/event.ts';
 import { type Caller, type Core, parse } from '../operation.ts';
+import type { ClientView } from './client-view.ts';
 import type { Contact } from './contact.ts';
 import type { ToolSettings, Toolset } from './settings.ts';
-import { toolResult } from './tool-answer.ts';
+import { helpfulError } from './helpful-error.ts';
+import { boundedResult } from './tool-answer.ts';
 
 /** All four are said of every tool: what is left out means the worst to a client. */
 export interface Hints {
@@ -37,14 +39,24 @@ export interface ToolCall {
   readonly settings: ToolSettings;
   /** The request as the protocol has it: its signal ends when the client stops waiting. */
   readonly context: ServerContext;
+  readonly client: ClientView;
   /** Carries out an operation for the caller, with its rights and limits. Fails as the operation does. */
-  ask(operation: string, input: object): Promise<unknown>;
+  ask(operation: string, input: object, as?: Partial<Pick<Caller, 'minPosition'>>): Promise<unknown>;
   /** Tells the client how far the call is, where it asked to be told. */
   progress(done: number, total: number | null, message: string | null): Promise<void>;
 }
 
 /** What a client gets of a call: a result, or a question that it has to answer first. */
 export type ToolOutcome = CallToolResult | InputRequiredResult;
+
+/** What a tool answers instead of a payload: a question to the client, or a handle on work that goes on. */
+export class Outcome {
+  readonly value: ToolOutcome;
+
+  constructor(value: ToolOutcome) {
+    this.value = value;
+  }
+}
 
 export interface Tool {
   readonly toolset: Toolset;
@@ -55,7 +67,7 @@ export interface Tool {
   call(call: ToolCall, args: unknown): Promise<ToolOutcome>;
 }
 
-interface Definition<Input, Output extends object> {
+export interface ToolDefinition<Input, Output extends object> {
   /** As in X15: lower case and underscores, at most 40 characters. */
   readonly name: string;
   readonly title: string;
@@ -69,12 +81,12 @@ interface Definition<Input, Output extends object> {
   readonly output: z.ZodType<Output>;
   /** Other names of arguments, and what they are called here. */
   readonly synonyms?: Readonly<Record<string, string>>;
-  /** @returns the answer, or what was made of it; it is held against `output`. */
+  /** @returns the answer, which is held against `output`, or an {@link Outcome}, which is not. */
   readonly run: (call: ToolCall, input: Input) => Promise<unknown>;
 }
 
 /** @returns a tool whose input is parsed and whose answer keeps its promise. */
-export function defineTool<Input, Output extends object>(definition: Definition<Input, Output>): Tool {
+export function defineTool<Input, Output extends object>(definition: ToolDefinition<Input, Output>): Tool {
   const { name, title, description, hints, synonyms = {} } = definition;
   return {
     toolset: definition.toolset,
@@ -89,7 +101,13 @@ export function defineTool<Input, Output extends object>(definition: Definition<
     },
     call: async (call, args) => {
       const input = parse(definition.input, renamed(args, synonyms));
-      return toolResult(definition.output.parse(await definition.run(call, input)));
+      try {
+        const told = await definition.run(call, input);
+        if (told instanceof Outcome) return told.value;
+        return boundedResult(definition.output.parse(told), call.settings.maxOutputBytes);
+      } catch (error) {
+        throw helpfulError(call, name, input, error);
+      }
     },
   };
 }
