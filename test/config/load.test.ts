@@ -1,8 +1,10 @@
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { STRUCTURED_VARIABLES, VARIABLES } from '../../config/environment.ts';
 import { ConfigError } from '../../config/error.ts';
 import { loadConfig } from '../../config/load.ts';
+import { showConfig } from '../../config/show.ts';
 import { describeOrigin } from '../../config/tree.ts';
 import { folderWith, HOME, load, messages, refusal } from './support.ts';
 
@@ -50,36 +52,76 @@ describe('precedence', () => {
   });
 });
 
+/** A value that a flag can give where text would not do. */
+const OTHER: Readonly<Record<string, string | number | boolean>> = {
+  'database.url': 'sqlite::memory:',
+  'event_store.url': 'sqlite::memory:',
+  'redis.url': 'redis://other',
+  'server.port': 4,
+  'mcp.port': 4,
+  'logging.level': 'error',
+  'monitoring.prometheus.enabled': true,
+  'rate_limiting.window.window_ms': 4,
+  'rate_limiting.window.max_requests': 4,
+  'circuit_breaker.failure_threshold': 4,
+  'circuit_breaker.reset_timeout_ms': 4,
+  'graphql.enabled': true,
+  'mcp.enabled': true,
+};
+
+/** Each variable with a value, the key it sets, and what becomes of it. */
+const SET_BY = [
+  ['DATABASE_URL', 'postgresql://h/d', (c: Config) => c.database.url, 'postgresql://h/d'],
+  ['EVENT_STORE_URL', 'esdb://h:2113', (c: Config) => c.eventStore.url, 'esdb://h:2113'],
+  ['REDIS_URL', 'redis://h', (c: Config) => c.redis.url, 'redis://h'],
+  ['JWT_SECRET', 's', (c: Config) => c.auth.jwt?.secret, 's'],
+  ['RATCHET_HOST', 'h', (c: Config) => c.server.host, 'h'],
+  ['RATCHET_PORT', '1', (c: Config) => c.server.port, 1],
+  ['BIND_IP', '0.0.0.0', (c: Config) => c.mcp.host, '0.0.0.0'],
+  ['MCP_PORT', '8000', (c: Config) => c.mcp.port, 8000],
+  ['LOG_LEVEL', 'DEBUG', (c: Config) => c.logging.level, 'debug'],
+  ['RUST_LOG', 'warn', (c: Config) => c.logging.level, 'warn'],
+  ['METRICS_ENABLED', 'false', (c: Config) => c.monitoring.prometheus.enabled, false],
+  ['RATE_LIMIT_WINDOW_MS', '1000', (c: Config) => c.rateLimiting.window, { windowMs: 1000, maxRequests: 100 }],
+  ['RATE_LIMIT_MAX_REQUESTS', '7', (c: Config) => c.rateLimiting.window, { windowMs: 900_000, maxRequests: 7 }],
+  ['CIRCUIT_BREAKER_FAILURE_THRESHOLD', '9', (c: Config) => c.circuitBreaker.failureThreshold, 9],
+  ['CIRCUIT_BREAKER_RESET_TIMEOUT', '1234', (c: Config) => c.circuitBreaker.resetTimeoutMs, 1234],
+  ['RATCHET_ENABLE_GRAPHQL', 'false', (c: Config) => c.graphql.enabled, false],
+  ['RATCHET_ENABLE_MCP', '0', (c: Config) => c.mcp.enabled, false],
+  ['RATCHET_ENV', 'staging', (c: Config) => c.environment, 'staging'],
+  ['NODE_ENV', 'staging', (c: Config) => c.environment, 'staging'],
+  ['MCP_API_KEY', 'k', (c: Config) => c.mcp.callerKey, 'k'],
+  ['RATCHET_API_KEY', 'k', (c: Config) => c.mcp.callerKey, 'k'],
+] as const;
+
 describe('each environment variable overrides its key', () => {
-  it.each([
-    ['DATABASE_URL', 'postgresql://h/d', (c: Config) => c.database.url, 'postgresql://h/d'],
-    ['EVENT_STORE_URL', 'esdb://h:2113', (c: Config) => c.eventStore.url, 'esdb://h:2113'],
-    ['REDIS_URL', 'redis://h', (c: Config) => c.redis.url, 'redis://h'],
-    ['JWT_SECRET', 's', (c: Config) => c.auth.jwt?.secret, 's'],
-    ['RATCHET_HOST', 'h', (c: Config) => c.server.host, 'h'],
-    ['RATCHET_PORT', '1', (c: Config) => c.server.port, 1],
-    ['BIND_IP', '0.0.0.0', (c: Config) => c.mcp.host, '0.0.0.0'],
-    ['MCP_PORT', '8000', (c: Config) => c.mcp.port, 8000],
-    ['LOG_LEVEL', 'DEBUG', (c: Config) => c.logging.level, 'debug'],
-    ['RUST_LOG', 'warn', (c: Config) => c.logging.level, 'warn'],
-    ['METRICS_ENABLED', 'false', (c: Config) => c.monitoring.prometheus.enabled, false],
-    ['RATE_LIMIT_WINDOW_MS', '1000', (c: Config) => c.rateLimiting.window, { windowMs: 1000, maxRequests: 100 }],
-    ['RATE_LIMIT_MAX_REQUESTS', '7', (c: Config) => c.rateLimiting.window, { windowMs: 900_000, maxRequests: 7 }],
-    ['CIRCUIT_BREAKER_FAILURE_THRESHOLD', '9', (c: Config) => c.circuitBreaker.failureThreshold, 9],
-    ['CIRCUIT_BREAKER_RESET_TIMEOUT', '1234', (c: Config) => c.circuitBreaker.resetTimeoutMs, 1234],
-    ['RATCHET_ENABLE_GRAPHQL', 'false', (c: Config) => c.graphql.enabled, false],
-    ['RATCHET_ENABLE_MCP', '0', (c: Config) => c.mcp.enabled, false],
-    ['RATCHET_ENV', 'staging', (c: Config) => c.environment, 'staging'],
-    ['NODE_ENV', 'staging', (c: Config) => c.environment, 'staging'],
-    ['MCP_API_KEY', 'k', (c: Config) => c.mcp.callerKey, 'k'],
-    ['RATCHET_API_KEY', 'k', (c: Config) => c.mcp.callerKey, 'k'],
-  ] as const)('%s=%s', (name, value, read, expected) => {
+  it.each(SET_BY)('%s=%s', (name, value, read, expected) => {
     const yaml =
       'database: { url: "sqlite::memory:" }\nserver: { port: 9, host: f }\nmcp: { port: 9, host: f }\nlogging: { level: error }\n';
     const loaded = load(yaml, { env: { [name]: value } });
     expect(read(loaded.config)).toEqual(expected);
     expect(read(load(yaml).config)).not.toEqual(expected);
     expect([...loaded.origins.values()].map(describeOrigin)).toContain(`environment ${name}`);
+  });
+
+  it('that the program knows is in this table', () => {
+    const named = [...SET_BY.map(([name]) => name), 'MCP_API_KEYS'];
+    const known = [...VARIABLES, ...STRUCTURED_VARIABLES].map(({ name }) => name);
+    expect(known.filter((name) => !named.some((tried) => tried === name))).toEqual([]);
+  });
+
+  it.each(
+    VARIABLES.flatMap(({ name, paths }) => paths.map((path) => ({ name, path }))).filter(
+      // No flag can stand for a key that files do not know.
+      ({ path }) => path !== 'mcp.caller_key',
+    ),
+  )('$name yields to a flag for $path', ({ name, path }) => {
+    const value = SET_BY.find(([variable]) => variable === name)?.[1] ?? '';
+    const other = OTHER[path] ?? 'other';
+    const env = { [name]: value };
+    const told = (flags: Record<string, string | number | boolean>) =>
+      showConfig(load('', { env, flags })).find((shown) => shown.path === path)?.origin;
+    expect([told({}), told({ [path]: other })]).toEqual([`environment ${name}`, 'flag']);
   });
 
   it('an empty variable counts as not set', () => {
@@ -247,7 +289,7 @@ describe('places', () => {
   it('without sources ./tasks is watched where it exists', () => {
     const folder = folderWith({ 'tasks/a/main.js': '' });
     const at = (cwd: string) => loadConfig({ env: { HOME }, cwd }).config.registry.sources;
-    expect(at(folder)).toEqual([
+    expect(at(folder)).toMatchObject([
       { name: 'tasks', path: join(folder, 'tasks'), watchForChanges: true, autoReload: true },
     ]);
     expect(at(folderWith())).toEqual([]);
@@ -308,7 +350,7 @@ describe('refusals', () => {
     ],
     [
       'registry: { sources: [{ name: x, uri: "https://h/x" }] }',
-      '1 registry.sources[0].uri: expected a file:// address or a path, got the text "https://h/x"',
+      '1 registry.sources[0].uri: expected a path, a file:// address, a repository (git+https://… or https://….git) or an archive (https://….zip, .tar.gz or .tgz), got the text "https://h/x"',
     ],
     ['auth: { jwt: { issuer: x } }', '1 auth.jwt.secret: expected text, got nothing'],
     [

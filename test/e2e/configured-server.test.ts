@@ -190,3 +190,24 @@ it('each limit on requests counts as rate_limiting says', async () => {
   const second = await server.call('GET', '/api/v1/tasks');
   expect([second.status, second.body['code']]).toEqual([429, 'rate_limited']);
 });
+
+it('variables of the environment are at work before the file', async () => {
+  const env = {
+    RATCHET_HOST: '0.0.0.0',
+    RATCHET_ENABLE_GRAPHQL: 'false',
+    RATCHET_ENABLE_MCP: 'false',
+    RATE_LIMIT_WINDOW_MS: '60000',
+    RATE_LIMIT_MAX_REQUESTS: '77',
+    JWT_SECRET: 'a secret of more than thirty-two characters',
+  };
+  const yaml = 'server: { host: 127.0.0.1 }\ngraphql: { enabled: true }\nmcp: { enabled: true }\n';
+  await using server = await startConfigured(yaml, { env });
+  expect(server.server.http.addresses()).toMatchObject([{ address: '0.0.0.0' }]);
+  const asked = await server.call('GET', '/api/v1/tasks');
+  expect([asked.status, asked.headers.get('ratelimit-policy')]).toEqual([401, '77;w=60']);
+  expect((await ask(server, '/graphql', '{ __typename }')).status).toBe(404);
+  expect((await server.call('POST', '/mcp', {})).status).toBe(404);
+  await expect(startConfigured('auth: { type: none }', { env: { RATCHET_ENV: 'production' } })).rejects.toThrow(
+    /lets everybody in/,
+  );
+});
