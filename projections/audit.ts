@@ -4,7 +4,7 @@ import { insert, type Projection } from './projection.ts';
 
 export const audit: Projection = {
   name: 'audit',
-  version: 4,
+  version: 5,
   tables: ['audit'],
   types: AUDITED_TYPES,
   apply: (event, stored) => {

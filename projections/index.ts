@@ -1,6 +1,7 @@
 /** The register of all built-in projections. */
 import { accessKeys } from './access-key.ts';
 import { audit } from './audit.ts';
+import { batches, batchItems } from './batch.ts';
 import { dispatch } from './dispatch.ts';
 import { executions, steps } from './execution.ts';
 import type { Projection } from './projection.ts';
@@ -21,5 +22,7 @@ export const PROJECTIONS: readonly Projection[] = [
   workers,
   replays,
   schedules,
+  batches,
+  batchItems,
   accessKeys,
 ];

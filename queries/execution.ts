@@ -6,6 +6,7 @@ import type { TaskPatterns } from '../src/domain/access.ts';
 import { RatchetError } from '../src/domain/errors.ts';
 import type { Json } from '../src/domain/event.ts';
 import { explain } from '../src/domain/explain.ts';
+import { orPlanned } from './planned-execution.ts';
 import { cursor, decodeCursor, defineQuery, limit, pageOf, payload, type QueryDeps, stored } from './query.ts';
 import { allowedTaskIds } from './task-scope.ts';
 
@@ -20,6 +21,7 @@ export const executionFilter = {
   until: instant.optional().describe('Requested before this time.'),
   parent_id: z.string().max(64).optional().describe('Started through runTask by this execution.'),
   original_execution: z.string().max(64).optional(),
+  batch_id: z.string().max(64).optional().describe('Started by this batch.'),
   source: z.string().max(32).optional(),
   principal: z.string().max(128).optional(),
   fingerprint: z.string().max(64).optional().describe('Failed for the same cause: the fingerprint of an analysis.'),
@@ -89,6 +91,10 @@ async function filtered(deps: QueryDeps, filter: ExecutionFilter, patterns: Task
   if (filter.status !== undefined) query = query.where('status', '=', filter.status);
   if (tasks.length > 0) query = query.where('task_id', 'in', [...tasks]);
   if (allowed !== null) query = query.where('task_id', 'in', [...allowed]);
+  if (filter.batch_id !== undefined) {
+    const ofBatch = deps.db.selectFrom('batch_items').select('execution_id').where('batch_id', '=', filter.batch_id);
+    query = query.where('execution_id', 'in', ofBatch);
+  }
   if (filter.since !== undefined) query = query.where('requested_at', '>=', new Date(filter.since).toISOString());
   if (filter.until !== undefined) query = query.where('requested_at', '<', new Date(filter.until).toISOString());
   for (const column of ['parent_id', 'original_execution', 'source', 'principal', 'fingerprint'] as const) {
@@ -173,10 +179,11 @@ export const getExecution = defineQuery({
   permission: 'read',
   description: 'Status, progress, result and error of one execution.',
   input: z.strictObject({ execution_id: z.string().min(1).max(64) }),
-  read: async (deps, input) => {
-    const row = await executionRow(deps, input.execution_id);
-    return toldExecution(deps, row, await openQuestions(deps, [row]));
-  },
+  read: (deps, input, patterns) =>
+    orPlanned(deps, input.execution_id, patterns, async () => {
+      const row = await executionRow(deps, input.execution_id);
+      return toldExecution(deps, row, await openQuestions(deps, [row]));
+    }),
 });
 
 /** An execution with all that is known of it. `questions` are those of any executions, this one among them. */

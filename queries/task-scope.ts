@@ -2,10 +2,11 @@
 import type { Kysely } from 'kysely';
 import type { ReadModels } from '../projections/read-models.ts';
 import { isAllowedTask, isEveryTask, type TaskPatterns } from '../src/domain/access.ts';
+import { batch } from '../src/domain/batch.ts';
 import { RatchetError } from '../src/domain/errors.ts';
 import { type Category, categoryOf, idOf, type StoredEvent, streamName } from '../src/domain/event.ts';
 import type { ExecutionEvent } from '../src/domain/execution.ts';
-import { decode } from '../src/domain/history.ts';
+import { decode, fold } from '../src/domain/history.ts';
 import type { ReplayEvent } from '../src/domain/replay.ts';
 import type { ScheduleEvent } from '../src/domain/schedule.ts';
 import type { TaskEvent } from '../src/domain/task.ts';
@@ -67,6 +68,12 @@ export async function taskOfStream(store: EventStore, stream: string): Promise<s
     default:
       return null;
   }
+}
+
+/** @returns the names of the tasks of a batch; none when there is no such batch. */
+export async function tasksOfBatch(store: EventStore, batchId: string): Promise<readonly string[]> {
+  const state = fold(batch, await store.readStream(streamName('batch', batchId), { limit: 1 }));
+  return state.status === 'none' ? [] : [...new Set(state.request.items.map(({ task }) => task.name))];
 }
 
 const MAX_REMEMBERED = 10_000;

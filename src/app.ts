@@ -25,6 +25,7 @@ import { folderSource } from '../infra/task-source.ts';
 import { openTokens, type TokenSettings } from '../infra/tokens.ts';
 import { type OwnSession, openLockedSession, openLoneSession } from '../infra/worker-sessions.ts';
 import type { ReadModels } from '../projections/read-models.ts';
+import { openBatches } from '../queries/batch.ts';
 import { countWork, dispatchTable } from '../queries/dispatch.ts';
 import { RatchetError } from './domain/errors.ts';
 import { streamName } from './domain/event.ts';
@@ -37,6 +38,7 @@ import type { SandboxLimits } from './ports/sandbox.ts';
 import { type Projector, projectInline } from './projector.ts';
 import { projectOnThread } from './projector-on-thread.ts';
 import { type Refusal, RefusalAudit } from './reactors/audit-refusals.ts';
+import { Batches } from './reactors/batches.ts';
 import { Completions, type End } from './reactors/completions.ts';
 import { debuggingOf } from './reactors/debugging.ts';
 import { diagnosisOf } from './reactors/diagnosing.ts';
@@ -291,6 +293,9 @@ async function startReactors(settings: AppSettings, parts: Parts, closers: Close
     const schedules = new Schedules({ ...parts, dispatcher: runner }, tell);
     closers.push(() => schedules.close());
     await schedules.start(signal);
+    const batches = new Batches({ ...parts, dispatcher: runner, openBatches: () => openBatches(parts.rows) }, tell);
+    closers.push(() => batches.close());
+    await batches.start(head, signal);
   }
   return { sources, meter };
 }

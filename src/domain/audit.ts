@@ -17,6 +17,9 @@ export const AUDITED_TYPES = [
   'ExecutionCancelled',
   'QuestionAnswered',
   'ReplayStarted',
+  'BatchRequested',
+  'BatchCancelRequested',
+  'BatchEnded',
   'ScheduleCreated',
   'ScheduleChanged',
   'ScheduleEnabled',
@@ -99,6 +102,15 @@ function detailsOf(event: KnownEvent): Readonly<Record<string, unknown>> {
       return { code: event.data.code, error: event.data.error.name };
     case 'QuestionAnswered':
       return { step: event.data.path };
+    case 'BatchRequested': {
+      const { items, maxParallel, failFast, source } = event.data;
+      const tasks = [...new Set(items.map(({ task }) => task.name))].slice(0, 20);
+      return { items: items.length, tasks, maxParallel, failFast, clientInfo: source.clientInfo };
+    }
+    case 'BatchEnded':
+      return { outcome: event.data.outcome, ...event.data.counts };
+    case 'BatchCancelRequested':
+      return { reason: event.data.reason };
     case 'ReplayStarted': {
       const { mode, executionId, attempt, code, input, stubs, allowLive } = event.data;
       const patched = { code: code !== null, input: input !== null, stubs, allowLive };

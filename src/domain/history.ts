@@ -1,6 +1,7 @@
 /** Stored events made into today's facts: the only place that reads payloads, and where old shapes are upcast. */
 import { ACCESS_EVENT_TYPES, type AccessEvent } from './access.ts';
 import { KEY_EVENT_TYPES, type KeyEvent } from './access-key.ts';
+import { BATCH_EVENT_TYPES, type BatchEvent } from './batch.ts';
 import { RatchetError } from './errors.ts';
 import type { Evolution, Fact, StoredEvent } from './event.ts';
 import { EXECUTION_EVENT_TYPES, type ExecutionEvent } from './execution.ts';
@@ -19,6 +20,7 @@ export type KnownEvent =
   | AccessEvent
   | KeyEvent
   | ReplayEvent
+  | BatchEvent
   | ScheduleEvent;
 
 /** The schema version that new events are written with, by type; 1 where none is named. */
@@ -36,6 +38,7 @@ const KNOWN_TYPES: ReadonlySet<string> = new Set([
   ...ACCESS_EVENT_TYPES,
   ...KEY_EVENT_TYPES,
   ...REPLAY_EVENT_TYPES,
+  ...BATCH_EVENT_TYPES,
   ...SCHEDULE_EVENT_TYPES,
 ]);
 

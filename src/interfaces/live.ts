@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { eventFilter, eventFilterInput, shownEvent } from '../../queries/event.ts';
 import { eventSight } from '../../queries/task-scope.ts';
 import { authorize } from '../domain/access.ts';
+import { batchLive } from './live-batch.ts';
 import { executionLive, logsLive, traceLive } from './live-execution.ts';
 import { schedulesLive, tasksLive } from './live-lists.ts';
 import type { LiveMessage, OpenLive } from './live-watch.ts';
@@ -36,6 +37,7 @@ export const LIVE: ReadonlyMap<string, OpenLive> = new Map([
   ['get_execution_status', executionLive],
   ['get_execution_logs', logsLive],
   ['get_execution_trace', traceLive],
+  ['get_batch', batchLive],
   ['list_available_tasks', tasksLive],
   ['list_schedules', schedulesLive],
 ]);

@@ -52,6 +52,16 @@ const schedule = z.looseObject({
   fired: count,
   skipped: count,
 });
+const batch = z.looseObject({
+  batch_id: text,
+  status: z.enum(['running', 'cancelling', 'completed', 'failed', 'cancelled']),
+  total: count,
+  counts: z.record(text, count),
+  progress_percent: z.number(),
+  requested_at: time,
+  ended_at: time.nullable(),
+});
+const batchItem = z.looseObject({ id: text, execution_id: text, task_name: text, depends_on: z.array(text) });
 const changedSchedule = z.looseObject({
   id: text,
   status: text,
@@ -101,6 +111,10 @@ export const ANSWERS: Readonly<Record<string, z.ZodType>> = {
   }),
   cancel_executions: bulk,
   retry_executions: bulk,
+  batch_execute: z.looseObject({ batch_id: text, status: text, items: z.array(batchItem), position: text }),
+  list_batches: z.looseObject({ batches: z.array(batch), next_cursor }),
+  get_batch: batch.extend({ items: z.array(batchItem.extend({ status: text })), next_cursor }),
+  cancel_batch: z.looseObject({ batch_id: text, status: text, changed: z.boolean(), position: text }),
   list_schedules: z.looseObject({ schedules: z.array(schedule), next_cursor }),
   get_schedule: schedule,
   create_schedule: changedSchedule,

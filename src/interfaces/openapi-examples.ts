@@ -7,6 +7,7 @@ export const PARAMETER_EXAMPLES: Readonly<Record<string, unknown>> = {
   execution_id: EXECUTION,
   other_id: EXECUTION,
   schedule_id: EXECUTION,
+  batch_id: EXECUTION,
   replay_id: EXECUTION,
   session_id: EXECUTION,
   key_id: EXECUTION,
@@ -32,6 +33,15 @@ export const EXAMPLES: Readonly<Record<string, object>> = {
   answer_question: { answer: 'yes' },
   cancel_executions: { ...FILTER, reason: 'no longer needed' },
   retry_executions: { ...FILTER, fingerprint: '3f2a9c0d1e4b5a67' },
+  batch_execute: {
+    tasks: [
+      { id: 'fetch', task_id: 'csv-parser', input: { csv_data: 'name\nAda' } },
+      { id: 'greet', task_id: 'greeting', input: { name: { $from: 'fetch', path: '/data/0/name' } } },
+    ],
+    max_parallel: 5,
+    fail_fast: true,
+  },
+  cancel_batch: { reason: 'no longer needed' },
   create_schedule: {
     name: 'nightly report',
     task_id: 'greeting',

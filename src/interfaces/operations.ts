@@ -23,6 +23,7 @@ import type { TerminalEvent } from '../domain/execution.ts';
 import { explain } from '../domain/explain.ts';
 import { currentVersion, type TaskState } from '../domain/task.ts';
 import { ACCESS_OPERATIONS } from './access-operations.ts';
+import { BATCH_OPERATIONS } from './batch-operations.ts';
 import { BULK_OPERATIONS } from './bulk-operations.ts';
 import { DEBUG_OPERATIONS } from './debug-operations.ts';
 import { DEBUG_SESSION_OPERATIONS } from './debug-session-operations.ts';
@@ -268,6 +269,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...PROFILE_OPERATIONS,
   ...ACCESS_OPERATIONS,
   ...SCHEDULE_OPERATIONS,
+  ...BATCH_OPERATIONS,
   ...BULK_OPERATIONS,
   ...SYSTEM_OPERATIONS,
   switching(enableTask, 'Let a disabled task be executed again.'),

@@ -1,6 +1,6 @@
 /** Holds every operation to the caller's task patterns: finds the tasks its input is about, and asks the one decision. */
 import type { QueryDeps } from '../../queries/query.ts';
-import { namesMeant, taskOfStream } from '../../queries/task-scope.ts';
+import { namesMeant, taskOfStream, tasksOfBatch } from '../../queries/task-scope.ts';
 import { authorizeTask, isAllowedTask, isEveryTask, type Principal } from '../domain/access.ts';
 import type { Debugging } from '../domain/debugging.ts';
 import { streamName } from '../domain/event.ts';
@@ -8,7 +8,7 @@ import type { TaskDirectory } from '../ports/task-directory.ts';
 
 /** Something that belongs to a task, or the task itself by name or id. */
 export interface Subject {
-  readonly kind: 'task' | 'execution' | 'replay' | 'session';
+  readonly kind: 'batch' | 'task' | 'execution' | 'replay' | 'session';
   readonly id: string;
 }
 
@@ -21,6 +21,7 @@ export const SUBJECT_FIELDS: Readonly<Record<string, Subject['kind']>> = {
   original_execution: 'execution',
   replay_id: 'replay',
   session_id: 'session',
+  batch_id: 'batch',
 };
 
 export interface TaskAccessDeps {
@@ -82,6 +83,8 @@ async function tasksOf(deps: TaskAccessDeps, { kind, id }: Subject, by: Principa
     case 'execution':
     case 'replay':
       return present(await taskOfStream(deps.query.store, streamName(kind, id)));
+    case 'batch':
+      return tasksOfBatch(deps.query.store, id);
     case 'session': {
       const session = deps.debugging.sessions(by).find(({ sessionId }) => sessionId === id);
       if (session === undefined) return [];

@@ -96,6 +96,10 @@ const MAY: Readonly<Record<string, readonly Kind[]>> = {
   list_workers: ADMINS,
   list_sources: ADMINS,
   sync_source: WRITES,
+  list_batches: ALL,
+  get_batch: ALL,
+  batch_execute: RUNS,
+  cancel_batch: RUNS,
   list_schedules: ALL,
   get_schedule: ALL,
   create_schedule: RUNS,
@@ -178,7 +182,9 @@ describe('every operation', () => {
     '$path is as closed when it is watched',
     async ({ path, operation }) => {
       const { body } = await rest('POST', '/tasks/execute', { task_id: 'other', input: {} }, as('admin'));
-      const url = path.replaceAll(/:\w+/g, String(body['execution_id']));
+      const { body: batch } = await rest('POST', '/batches', { tasks: [{ task_id: 'other', input: {} }] }, as('admin'));
+      const batchId = String(batch['batch_id']);
+      const url = path.replace(':batch_id', batchId).replaceAll(/:\w+/g, String(body['execution_id']));
       const watch = async (headers: Record<string, string>): Promise<number> => {
         const gone = new AbortController();
         const init = { headers: { accept: 'text/event-stream', ...headers }, signal: gone.signal };

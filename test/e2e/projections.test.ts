@@ -58,6 +58,12 @@ async function mixedWork(home: Home): Promise<void> {
   await post(`/executions/${String(endless.body['execution_id'])}/cancel`, { reason: 'enough' });
   await post('/executions', { task_id: 'good', input: {}, delay_ms: 3_600_000 });
   await post('/schedules', { task_id: 'good', name: 'yearly', cron: '0 0 1 1 *', input: {} });
+  const first = { id: 'first', task_id: 'bad', input: {} };
+  const { body: batch } = await post('/batches', { tasks: [first, { task_id: 'good', input: { $from: 'first' } }] });
+  await eventually('the batch has ended', async () => {
+    const { body } = await call(url, 'GET', `/api/v1/batches/${String(batch['batch_id'])}`);
+    return body['status'] === 'failed' ? true : undefined;
+  });
   await call(url, 'PATCH', '/api/v1/tasks/good', { description: 'better' });
   await post('/tasks/bad/disable', { reason: 'bad' });
   await call(url, 'DELETE', '/api/v1/tasks/gone');

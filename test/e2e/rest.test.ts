@@ -103,6 +103,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   create_schedule: { name: 'daily', task_id: 'routes', cron: '@daily', input: {} },
   edit_schedule: { description: 'edited' },
   answer_question: { answer: 1 },
+  batch_execute: { tasks: [{ task_id: 'routes', input: {} }] },
   send_debug_command: { method: 'Runtime.getIsolateId' },
   create_key: { name: 'routes', role: 'reader' },
   create_token: { name: 'routes', role: 'reader' },
@@ -115,6 +116,7 @@ const MISSING: Readonly<Record<string, keyof typeof ERRORS>> = {
   execution_id: 'execution_not_found',
   replay_id: 'replay_not_found',
   schedule_id: 'schedule_not_found',
+  batch_id: 'batch_not_found',
   session_id: 'debug_session_not_found',
 };
 
@@ -152,7 +154,9 @@ describe('every route', () => {
       cron: '@daily',
       input: { url: api.url },
     });
+    const { body: batch } = await post('/batches', { tasks: [{ task_id: 'endless', input: {} }] });
     const params: Record<string, string> = {
+      batch_id: String(batch['batch_id']),
       schedule_id: String(schedule['id']),
       session_id: String(session['session_id']),
       task_id: 'routes',

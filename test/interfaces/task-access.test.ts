@@ -137,10 +137,12 @@ describe('lists show allowed tasks only', () => {
 
 /** Ids that lead to no task, and those that the operations on schedules look up themselves. */
 const OTHER_IDS = new Set(['subject_id', 'key_id', 'schedule_id']);
+/** Operations whose input names tasks further inside, and that tell them by `about`. */
+const TOLD_BY_ABOUT = new Set(['batch_execute']);
 
 it.each(OPERATIONS.map(({ name, input }) => ({ name, input })))(
   'each field of $name that ends in _id is known to lead to a task, or to none',
-  ({ input }) => {
+  ({ name, input }) => {
     const { properties = {}, ...rest } = z.toJSONSchema(input, { unrepresentable: 'any', io: 'input' }) as {
       properties?: Record<string, unknown>;
     };
@@ -148,6 +150,6 @@ it.each(OPERATIONS.map(({ name, input }) => ({ name, input })))(
     expect(ids.filter((field) => !(field in SUBJECT_FIELDS) && !OTHER_IDS.has(field))).toEqual([]);
     // Deeper inside nothing looks for them: an operation with such an input must tell by `about`, and then be left out here.
     const deeper = JSON.stringify([Object.values(properties), rest]).match(/"\w+_id":\{/g) ?? [];
-    expect(deeper).toEqual([]);
+    expect(TOLD_BY_ABOUT.has(name)).toBe(deeper.length > 0);
   },
 );

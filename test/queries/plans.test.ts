@@ -75,6 +75,7 @@ it.each([
   { since: TIME },
   { until: TIME },
   { parent_id: 'one' },
+  { batch_id: 'one' },
   { original_execution: 'one' },
   { source: 'rest' },
   { principal: 'someone' },
@@ -87,7 +88,7 @@ it.each([
 ])('executions with %j are found by an index', async (filter) => {
   const plans = await plansOf(() => readOf(listExecutions, filter));
   expect(plans.filter((plan) => plan.startsWith('SCAN'))).toEqual([]);
-  if (!('parent_id' in filter || 'original_execution' in filter)) expect(plans.join()).not.toContain('FOR ORDER BY');
+  if (!('parent_id' in filter || 'batch_id' in filter || 'original_execution' in filter)) expect(plans.join()).not.toContain('FOR ORDER BY');
   if ('cursor' in filter) expect(plans.join()).toMatch(/requested_at<[?]/);
 });
 

@@ -91,6 +91,8 @@ const QUERIES: Readonly<Record<string, OperationField>> = {
     ...page('failures', 'FailureGroup', 'failures', byKey('fingerprint')),
     output: { kind: 'list', type: 'FailureGroup', rows: 'failures' },
   },
+  list_batches: page('batches', 'Batch', 'batches', byKey('requested_at', 'batch_id')),
+  get_batch: { ...object('batch', 'Batch'), renamed: { item_status: null, limit: null, cursor: null } },
   list_replays: page('replays', 'Replay', 'replays', byKey('started_at', 'replay_id')),
   get_replay: object('replay', 'Replay'),
 };
@@ -103,6 +105,8 @@ const TICKETS: Readonly<Record<string, string>> = {
   retry_execution: 'ExecutionTicket',
   fork_execution: 'ExecutionTicket',
   answer_question: 'ExecutionTicket',
+  batch_execute: 'BatchTicket',
+  cancel_batch: 'BatchTicket',
   create_task: 'TaskTicket',
   edit_task: 'TaskTicket',
   enable_task: 'TaskTicket',

@@ -2,6 +2,8 @@
 import { buildSchema, type GraphQLSchema, isObjectType, isScalarType } from 'graphql';
 import type { Operation } from '../operation.ts';
 import { OPERATIONS } from '../operations.ts';
+import { BATCH_RESOLVERS, BATCH_SUBSCRIPTIONS } from './batch-resolvers.ts';
+import { BATCH_TYPES } from './batch-types.ts';
 import { EXECUTION_RESOLVERS } from './execution-resolvers.ts';
 import { EXECUTION_TYPES } from './execution-types.ts';
 import { described, InputTypes } from './input-types.ts';
@@ -37,6 +39,7 @@ export function schemaOf(operations: readonly Operation[] = OPERATIONS): GraphQL
     withoutDefined(inputs.text, TYPES),
     TYPES,
     EXECUTION_TYPES,
+    BATCH_TYPES,
     `type Query {\n${SERVER_FIELDS}\n${lines(queries)}\n}`,
     `type Mutation {\n${lines(mutations)}\n}`,
     SUBSCRIPTIONS,
@@ -44,9 +47,9 @@ export function schemaOf(operations: readonly Operation[] = OPERATIONS): GraphQL
   const schema = buildSchema(text);
   const resolving = (built: readonly Built[]) => Object.fromEntries(built.map(({ name, resolve }) => [name, resolve]));
   resolve(schema, { Query: resolving(queries), Mutation: resolving(mutations) });
-  for (const resolvers of [SERVER_RESOLVERS, EXECUTION_RESOLVERS, TASK_RESOLVERS]) resolve(schema, resolvers);
+  for (const resolvers of [SERVER_RESOLVERS, EXECUTION_RESOLVERS, TASK_RESOLVERS, BATCH_RESOLVERS]) resolve(schema, resolvers);
   const subscription = schema.getSubscriptionType()?.getFields() ?? {};
-  for (const [name, resolver] of Object.entries(SUBSCRIPTION_RESOLVERS)) {
+  for (const [name, resolver] of Object.entries({ ...SUBSCRIPTION_RESOLVERS, ...BATCH_SUBSCRIPTIONS })) {
     const field = subscription[name];
     if (field === undefined) throw new Error(`there is no subscription ${name}`);
     field.subscribe = resolver;

@@ -178,6 +178,8 @@ type Subscription {
   executionTrace(executionId: ID!, from: String): TraceUpdate!
   "What happens to one task, or to all."
   taskChanged(taskId: ID, from: String): TaskUpdate!
+  "What happens to one batch and its items, until it ends."
+  batchUpdated(batchId: ID!, from: String): BatchUpdate!
   "Every event of these stream categories and types."
   events(from: String, categories: [String!], types: [String!]): Event!
 }

@@ -1,0 +1,256 @@
+/**
+ * Moves a batch on. The start of an item is decided first, at the version that was read, and names its execution; then that
+ * execution is made. So whoever comes after a crash finds items that have started without an execution, and makes it: the
+ * same one, because its id is known and a request that is there already is not stored again.
+ */
+import { systemPrincipal } from '../src/domain/access.ts';
+import {
+  type BatchItem,
+  type BatchRequest,
+  type BatchState,
+  batch,
+  batchPrincipal,
+  type ExistingBatch,
+  type ItemEnd,
+  isStopping,
+} from '../src/domain/batch.ts';
+import { resolved } from '../src/domain/batch-references.ts';
+import { asRatchetError, type ErrorCode, isRatchetError, RatchetError } from '../src/domain/errors.ts';
+import { type Json, streamName } from '../src/domain/event.ts';
+import { type ExecutionState, execution, type TerminalEvent } from '../src/domain/execution.ts';
+import { fold } from '../src/domain/history.ts';
+import { moveBatch } from './batch.ts';
+import type { CommandMeta } from './command.ts';
+import { type ExecuteDeps, executeTask, executeTaskInput } from './execute-task.ts';
+import { cancelExecution } from './execution.ts';
+import { handle } from './handle.ts';
+import { decideOn, type Known, readOn } from './known-stream.ts';
+
+/** What trying again does not help against: the item has failed. */
+const REFUSALS: readonly ErrorCode[] = [
+  'task_not_found',
+  'task_disabled',
+  'dangerous_task',
+  'input_schema_violation',
+  'invalid_schema',
+  'invalid_request',
+  'permission_denied',
+  'idempotency_mismatch',
+  'unresolved_reference',
+];
+
+/** Executions made at once, and so items that may have started without one. */
+const MAX_STARTING = 16;
+
+/** How long whoever started an item has to make its execution, before others look (milliseconds). */
+const SETTLE_MS = 5_000;
+
+/** What one process knows about a batch besides its facts. */
+export interface BatchWork {
+  readonly batchId: string;
+  known: Known<BatchState>;
+  /** The highest version of its stream that was heard of. */
+  heard: number;
+  /** Items that ended, not recorded yet. */
+  readonly ends: Map<string, ItemEnd>;
+  /** Items whose execution is known to be stored. */
+  readonly settled: Set<string>;
+  /** When the execution of a started item is looked for, milliseconds since the epoch. */
+  readonly lookAt: Map<string, number>;
+  /** Items whose execution was asked to end. */
+  readonly cancelled: Set<string>;
+  /** Inputs as they were written, read once. */
+  inputs: Promise<readonly Json[]> | null;
+}
+
+/** @returns what is known of a batch of which only the first event was heard. */
+export function batchWork(batchId: string): BatchWork {
+  const known = { state: batch.initial, version: -1 };
+  const empty = { ends: new Map(), settled: new Set<string>(), lookAt: new Map(), cancelled: new Set<string>() };
+  return { batchId, known, heard: 0, ...empty, inputs: null };
+}
+
+/** @returns when there is something to do again without news, milliseconds since the epoch; infinite for never. */
+export function nextLook({ known: { state }, settled, lookAt }: BatchWork): number {
+  const times = runningItems(state).map(({ id }) => (settled.has(id) ? undefined : lookAt.get(id)));
+  return Math.min(...times.map((time) => time ?? Number.POSITIVE_INFINITY));
+}
+
+/**
+ * Records what has ended, starts what is due, makes its executions and cancels what is to end, until nothing is left to do now.
+ * Fails with what may pass, such as `queue_full` or an error of the store; the next call then goes on from there.
+ */
+export async function runBatch(deps: ExecuteDeps, work: BatchWork): Promise<void> {
+  for (;;) {
+    const state = await readBatch(deps, work);
+    if (state.status !== 'running') return;
+    const ends = [...work.ends.values()];
+    const given = { batchId: work.batchId, ends, most: Math.max(0, MAX_STARTING - unsettled(work).length) };
+    const decided = await decideOn(deps, moveBatch, work.known, given, metaOf(deps, work.batchId));
+    if (decided === 'conflict') {
+      work.heard = Math.max(work.heard, work.known.version + 1);
+      continue;
+    }
+    for (const { item } of ends) work.ends.delete(item);
+    if (decided !== null) {
+      work.known = decided.known;
+      for (const { type, data } of decided.facts) if (type === 'BatchItemStarted') work.lookAt.set(data.item, 0);
+    }
+    if (!(await actOn(deps, work)) && decided === null) return;
+  }
+}
+
+/** @returns the batch with all that was heard of. Fails with an error of the store. */
+export async function readBatch(deps: ExecuteDeps, work: BatchWork): Promise<BatchState> {
+  const isFirst = work.known.version < 0;
+  if (work.heard <= work.known.version) return work.known.state;
+  work.known = await readOn(deps, batch, streamName('batch', work.batchId), work.known);
+  // Whoever started them may be gone: they are looked after now.
+  if (isFirst) for (const { id } of runningItems(work.known.state)) work.lookAt.set(id, 0);
+  return work.known.state;
+}
+
+function runningItems(state: BatchState): readonly BatchItem[] {
+  if (state.status !== 'running') return [];
+  return state.request.items.filter(({ id }) => state.statuses.get(id) === 'running');
+}
+
+function unsettled({ known: { state }, settled }: BatchWork): readonly BatchItem[] {
+  return runningItems(state).filter(({ id }) => !settled.has(id));
+}
+
+/** @returns whether something may be decided because of it. */
+async function actOn(deps: ExecuteDeps, work: BatchWork): Promise<boolean> {
+  const { state } = work.known;
+  if (state.status !== 'running') return false;
+  const now = deps.runtime.now();
+  const open = unsettled(work);
+  for (const { id } of open) work.lookAt.set(id, work.lookAt.get(id) ?? now + SETTLE_MS);
+  const due = open.filter(({ id }) => (work.lookAt.get(id) ?? now) <= now);
+  await all(due, (item) => settle(deps, work, state, item));
+  if (isStopping(state)) {
+    const left = runningItems(state).filter(({ id }) => work.settled.has(id) && !work.cancelled.has(id));
+    await all(left, (item) => cancelItem(deps, work, state.request, item));
+  }
+  return work.ends.size > 0 || due.length > 0;
+}
+
+/** Does it for each, some at once; fails with the first error after all were tried. */
+async function all<Item>(items: readonly Item[], one: (item: Item) => Promise<void>): Promise<void> {
+  for (let from = 0; from < items.length; from += MAX_STARTING) {
+    const tried = await Promise.allSettled(items.slice(from, from + MAX_STARTING).map(one));
+    for (const result of tried) if (result.status === 'rejected') throw result.reason;
+  }
+}
+
+/** Makes the execution of an item that has started, unless it is there; one that has ended already is noted. */
+async function settle(deps: ExecuteDeps, work: BatchWork, state: ExistingBatch, item: BatchItem): Promise<void> {
+  const there = await executionOf(deps, item.executionId);
+  if (there.status !== 'none') {
+    if (there.end !== null) work.ends.set(item.id, endOf(item.id, there.end));
+  } else {
+    try {
+      await makeExecution(deps, work, state.request, item);
+    } catch (error) {
+      const { code, message } = asRatchetError(error);
+      if (!REFUSALS.includes(code)) throw error;
+      const told = { code, message: message.slice(0, 1_024) };
+      work.ends.set(item.id, { item: item.id, outcome: 'failed', error: told });
+    }
+  }
+  work.settled.add(item.id);
+}
+
+async function makeExecution(
+  deps: ExecuteDeps,
+  work: BatchWork,
+  request: BatchRequest,
+  item: BatchItem,
+): Promise<void> {
+  const { batchId, metadata, source } = request;
+  const input = executeTaskInput.parse({
+    task_id: item.task.id,
+    version: item.task.version,
+    input: await inputOf(deps, work, request, item),
+    priority: item.priority,
+    ...(item.timeout === null ? {} : { timeout: item.timeout }),
+    metadata: { ...metadata, batch_id: batchId, batch_item: item.id },
+  });
+  const origin = { source, parent: null, executionId: item.executionId };
+  await executeTask(deps, input, origin, { ...metaOf(deps, batchId), ...inNameOf(request) });
+}
+
+async function inputOf(deps: ExecuteDeps, work: BatchWork, request: BatchRequest, item: BatchItem): Promise<Json> {
+  const inputs = (work.inputs ??= inputsOf(deps, request).catch((error: unknown) => {
+    work.inputs = null;
+    throw error;
+  }));
+  const written = (await inputs)[request.items.indexOf(item)] ?? null;
+  const known = new Map(request.items.map(({ id, executionId }) => [id, executionId]));
+  const outputs = await Promise.all(
+    item.dependsOn.map(async (id) => [id, await outputOf(deps, known.get(id) ?? '')] as const),
+  );
+  return resolved(written, new Map(outputs));
+}
+
+async function inputsOf({ blobs }: ExecuteDeps, { inputs }: BatchRequest): Promise<readonly Json[]> {
+  const list = await blobs.get(inputs);
+  return Array.isArray(list) ? list : [];
+}
+
+async function outputOf(deps: ExecuteDeps, executionId: string): Promise<Json> {
+  const state = await executionOf(deps, executionId);
+  const end = state.status === 'none' ? null : state.end;
+  if (end?.type === 'ExecutionCompleted') return deps.blobs.get(end.data.output);
+  throw new RatchetError('internal', `execution ${executionId} has no output`, { details: { executionId } });
+}
+
+async function executionOf({ store }: ExecuteDeps, executionId: string): Promise<ExecutionState> {
+  return fold(execution, await store.readStream(streamName('execution', executionId)));
+}
+
+/** @returns the end of an item, from that of its execution. */
+export function endOf(item: string, end: TerminalEvent): ItemEnd {
+  switch (end.type) {
+    case 'ExecutionCompleted':
+      return { item, outcome: 'completed', error: null };
+    case 'ExecutionFailed':
+      return { item, outcome: 'failed', error: null };
+    case 'ExecutionCancelled':
+      return { item, outcome: 'cancelled', error: null };
+    default:
+      return end satisfies never;
+  }
+}
+
+async function cancelItem(
+  deps: ExecuteDeps,
+  work: BatchWork,
+  request: BatchRequest,
+  { id, executionId }: BatchItem,
+): Promise<void> {
+  const meta = { ...metaOf(deps, request.batchId), ...inNameOf(request) };
+  try {
+    await handle(deps, cancelExecution, { executionId, reason: `batch ${request.batchId} is being ended` }, meta);
+  } catch (error) {
+    // It has ended by itself.
+    if (!isRatchetError(error, 'execution_finished')) throw error;
+  }
+  work.cancelled.add(id);
+}
+
+/** What follows from a batch belongs to it; what is asked of executions is asked in the name of its caller. */
+function inNameOf(request: BatchRequest): Pick<CommandMeta, 'principal' | 'traceparent'> {
+  return { principal: batchPrincipal(request), traceparent: request.traceparent };
+}
+
+function metaOf({ runtime }: ExecuteDeps, batchId: string): CommandMeta {
+  return {
+    principal: systemPrincipal('batches'),
+    commandId: runtime.newId(),
+    correlationId: batchId,
+    causationId: batchId,
+    traceparent: null,
+    now: runtime.now(),
+  };
+}
