@@ -49,6 +49,7 @@ const definition = z.strictObject({
   tests: payload,
   metadata: jsonObject,
   source: z.string().max(128).nullable(),
+  revision: z.string().max(128).exactOptional(),
 });
 
 /** A version without its number, which the decision gives. */

@@ -24,10 +24,17 @@ export const text: Kind<string> = {
 };
 export const secret: Kind<string> = { ...text, secret: true };
 export const path: Kind<string> = { ...text, expects: 'a path', locates: 'path' };
-/** A registry source: `file://…` or a plain path; kept as an absolute path. */
+const REPOSITORY = /^(git\+https?:\/\/[^\s/?#]+\/\S+|https?:\/\/[^\s/?#]+\/[^\s?#]+\.git\/?)$/i;
+const ARCHIVE = /^https?:\/\/[^\s/?#]+\/[^\s?#]+\.(zip|tar\.gz|tgz)(\?[^\s#]*)?$/i;
+/** A registry source: `file://…` or a plain path, kept as an absolute path; or the address of a repository or an archive. */
 export const source: Kind<string> = {
-  expects: 'a file:// address or a path',
-  parse: (raw) => (typeof raw === 'string' && raw !== '' && !/^[a-z][a-z0-9+.-]+:/i.test(raw) ? raw : undefined),
+  expects:
+    'a path, a file:// address, a repository (git+https://… or https://….git) or an archive (https://….zip, .tar.gz or .tgz)',
+  parse: (raw) => {
+    if (typeof raw !== 'string' || raw === '') return undefined;
+    const isPath = !/^[a-z][a-z0-9+.-]+:/i.test(raw);
+    return isPath || REPOSITORY.test(raw) || ARCHIVE.test(raw) ? raw : undefined;
+  },
   locates: 'source',
 };
 
@@ -159,9 +166,11 @@ export function tell(raw: unknown): string {
   return raw === '' ? 'empty text' : `the text "${shown.length > 60 ? `${shown.slice(0, 57)}…` : shown}"`;
 }
 
-/** @returns the text with the password of each address in it replaced by `***`. */
+/** @returns the text with the password of each address in it, and the whole user part of a web address, replaced by `***`. */
 export function maskUrl(value: string): string {
-  return value.replace(/(\w+:\/\/[^\s:/@]*):[^\s/]*@/g, '$1:***@');
+  return value
+    .replace(/((?:git\+)?https?:\/\/)[^\s/]+@/gi, '$1***@')
+    .replace(/(\w+:\/\/[^\s:/@]*):[^\s/]*@/g, '$1:***@');
 }
 
 function numeric(raw: unknown): number | undefined {

@@ -1,7 +1,7 @@
 /** Rules that look at several keys together: what production refuses, and what is worth a warning anywhere. */
 import type { ConfigProblem } from './error.ts';
 import type { Config } from './schema.ts';
-import { problemAt, type Origin } from './tree.ts';
+import { type Origin, problemAt } from './tree.ts';
 
 /** Keys and secrets that stand in public documents, so that everybody knows them. */
 const PUBLISHED = new Set([
@@ -39,6 +39,10 @@ export function judge(config: Config, origins: ReadonlyMap<string, Origin>): Ver
   judgeOpenAccess(config, object);
   judgePublished(config, object);
   judgeCors(config, object);
+  judgeWebhooks(config, (path, message) => {
+    const origin = origins.get(path) ?? origins.get(path.replace(/\.\w+$/, '.secret')) ?? { kind: 'default' };
+    problems.push({ message, ...problemAt({ origin, folder: '', written: path }) });
+  });
   for (const path of ['auth.jwt', 'mcp.jwt'] as const) {
     const token = path === 'auth.jwt' ? config.auth.jwt : config.mcp.jwt;
     if (token !== null && !PUBLISHED.has(token.secret) && token.secret.length < SECRET_LENGTH) {
@@ -69,6 +73,24 @@ function judgePublished({ auth, mcp }: Config, object: Object): void {
     });
     if (group.jwt !== null && PUBLISHED.has(group.jwt.secret)) {
       object(`${section}.jwt.secret`, 'this is a default secret from public documents; make your own');
+    }
+  }
+}
+
+/** A delivery either starts a task or syncs a source; which source is there is known here. */
+function judgeWebhooks({ webhooks, registry }: Config, refuse: (path: string, message: string) => void): void {
+  const known = registry.sources.map(({ name }) => name);
+  for (const [name, { task, source }] of Object.entries(webhooks)) {
+    const path = `webhooks.${name}`;
+    if (task === null && source === null) {
+      refuse(`${path}.task`, 'neither task nor source is set, so a delivery would do nothing; set one of them');
+    } else if (task !== null && source !== null) {
+      refuse(
+        `${path}.source`,
+        'task and source are both set; set one of them, and make a second webhook for the other',
+      );
+    } else if (source !== null && !known.includes(source)) {
+      refuse(`${path}.source`, `there is no source ${source}; known are ${known.join(', ') || 'none'}`);
     }
   }
 }

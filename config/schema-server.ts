@@ -83,7 +83,8 @@ export const limits = section('Sizes and counts with safe defaults.', {
 const webhook = section('One sender of webhooks.', {
   provider: setting(text, 'generic', 'Whose way of signing is used, such as github.'),
   secret: required(secret, 'Shared secret that signatures are checked with.'),
-  task: unset(text, 'Task that each delivery starts.'),
+  task: unset(text, 'Task that each delivery starts; this or source.'),
+  source: unset(text, 'Task source that each delivery syncs; this or task.'),
 });
 
 export const webhooks = named(webhook, 'Senders of webhooks, by name; deliveries arrive at /webhooks/<name>.');

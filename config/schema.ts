@@ -52,11 +52,31 @@ const execution = section('Limits of a single execution.', {
   waitSecondsMax: setting(whole(0, 300), 50, 'Longest wait a caller may ask for, in seconds.'),
 });
 
+/** As git allows it, and nothing that could be taken for a flag or a way up. */
+const REF = /^(?![-./])(?!.*(\.\.|@\{|\/\/|\.lock$))[^\s~^:?*[\\\u0000-\u001f]{1,255}(?<![/.])$/;
+const INSIDE = /^(?!\/)(?!.*(^|\/)\.\.?(\/|$))[^\\:\u0000-\u001f]{1,512}$/;
+
 const registrySource = section('One place that tasks are read from.', {
   name: required(text, 'Name of the source.'),
-  path: required(source, 'Folder of tasks, as a path or file:// address; relative to the configuration file.', {
-    key: 'uri',
+  path: required(
+    source,
+    'Where: a folder or archive file, as a path or file:// address relative to the configuration file; a repository, git+https://… or https://….git; an archive, https://….zip, .tar.gz or .tgz.',
+    { key: 'uri' },
+  ),
+  ref: unset(matching('a branch, a tag or a commit', REF), 'Branch, tag or full commit of a repository.', {
+    fallbackNote: 'its default branch',
   }),
+  folder: unset(
+    matching('a folder inside, such as tasks/billing', INSIDE),
+    'Folder inside the repository or archive; of an archive that holds a single folder, inside that.',
+  ),
+  sha256: unset(matching('64 hexadecimal digits', /^[0-9a-f]{64}$/i), 'SHA-256 that an archive must have.'),
+  pollIntervalMs: unset(
+    duration('s'),
+    'How often a remote source is looked at; else at start, by sync and by webhook.',
+  ),
+  username: unset(text, 'User that the token belongs to; repositories get "git" where it is left out.'),
+  token: unset(secret, 'Token or password for the source; write ${NAME} to take it from the environment.'),
   watchForChanges: setting(flag, false, 'Whether changed files are noticed while running.'),
   autoReload: setting(flag, true, 'Whether noticed changes take effect at once.'),
 });

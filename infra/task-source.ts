@@ -26,6 +26,9 @@ export function folderSource(options: FolderSourceOptions): TaskSource {
   const root = resolve(options.root);
   return {
     name: options.name,
+    address: root,
+    ref: null,
+    isRemote: false,
     list: () => list(root),
     watch: async (onChange, signal) => {
       const folders = async (): Promise<readonly string[]> => {
@@ -53,7 +56,7 @@ async function list(root: string): Promise<SourceListing> {
       broken.push({ path, reason: error instanceof Error ? error.message : String(error) });
     }
   }
-  return { tasks, broken };
+  return { tasks, broken, revision: null, branch: null, stale: null };
 }
 
 interface Scan {

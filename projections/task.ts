@@ -5,7 +5,7 @@ import { insert, type Projection, type RowChange, update, upsert } from './proje
 
 export const tasks: Projection = {
   name: 'tasks',
-  version: 2,
+  version: 3,
   tables: ['tasks', 'task_versions'],
   types: TASK_EVENT_TYPES,
   apply: (event, { stream, position, recordedAt, principal }) => {
@@ -51,6 +51,7 @@ function emptyTask(taskId: string, name: string, at: string, position: string) {
     author: null,
     dangerous: 0,
     source: null,
+    revision: null,
     created_at: at,
     updated_at: at,
     position,
@@ -69,6 +70,7 @@ function currentColumns(version: TaskVersion) {
     author: version.author,
     dangerous: version.dangerous ? 1 : 0,
     source: version.source,
+    revision: version.revision ?? null,
   };
 }
 
@@ -89,6 +91,7 @@ function versionRow(
     tests: JSON.stringify(version.tests),
     metadata: JSON.stringify(version.metadata),
     source: version.source,
+    revision: version.revision ?? null,
     published_by: published.by,
     published_at: published.at,
     position: published.position,

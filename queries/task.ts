@@ -81,6 +81,7 @@ async function told(deps: QueryDeps, row: ReadModels['tasks'], withSchemas: bool
     author: row.author,
     dangerous: row.dangerous === 1,
     source: row.source,
+    revision: row.revision,
     created_at: row.created_at,
     updated_at: row.updated_at,
   };
@@ -135,6 +136,7 @@ export const getTask = defineQuery({
       version_label: version.version_label,
       content_hash: version.content_hash,
       description: version.description,
+      revision: version.revision,
       published_by: version.published_by,
       published_at: version.published_at,
       metadata: stored(version.metadata),
@@ -155,7 +157,16 @@ export const listTaskVersions = defineQuery({
     const row = await taskRow(deps, input.task_id);
     let query = deps.db
       .selectFrom('task_versions')
-      .select(['version', 'version_label', 'content_hash', 'description', 'source', 'published_by', 'published_at'])
+      .select([
+        'version',
+        'version_label',
+        'content_hash',
+        'description',
+        'source',
+        'revision',
+        'published_by',
+        'published_at',
+      ])
       .where('task_id', '=', row.task_id)
       .orderBy('version', 'desc')
       .limit(input.limit + 1);

@@ -1,6 +1,7 @@
 /** The one place that joins ports to adapters: opens everything in order, and closes it in the opposite one. */
-import { hostname } from 'node:os';
-import { dirname } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ExecutionBounds } from '../commands/execute-task.ts';
 import { openAuditFile } from '../infra/audit-file.ts';
@@ -21,7 +22,7 @@ import { assertIsolated } from '../infra/sandbox/required-isolation.ts';
 import { openSchemaCheck } from '../infra/schema-check.ts';
 import { type ConfiguredSecret, configuredSecrets } from '../infra/secrets.ts';
 import { openSourceMaps } from '../infra/source-map.ts';
-import { folderSource } from '../infra/task-source.ts';
+import { openTaskSource, type SourceSettings } from '../infra/sources/open.ts';
 import { openTokens, type TokenSettings } from '../infra/tokens.ts';
 import { type OwnSession, openLockedSession, openLoneSession } from '../infra/worker-sessions.ts';
 import type { ReadModels } from '../projections/read-models.ts';
@@ -51,14 +52,8 @@ import { profilingOf } from './reactors/profiling.ts';
 import { replaysOf } from './reactors/replays.ts';
 import { ExecutionRunner } from './reactors/run-executions.ts';
 import { Schedules } from './reactors/schedules.ts';
-import { TaskSources } from './reactors/task-sources.ts';
+import { type SourceWish, TaskSources } from './reactors/task-sources.ts';
 import { startWorkerSession } from './reactors/worker-session.ts';
-
-export interface SourceSettings {
-  readonly name: string;
-  readonly root: string;
-  readonly watch: boolean;
-}
 
 /** What callers are known by. */
 export interface AccessSettings {
@@ -98,6 +93,8 @@ export interface AppSettings {
   readonly fileRoots: readonly string[];
   readonly secrets: Readonly<Record<string, ConfiguredSecret>>;
   readonly sources: readonly SourceSettings[];
+  /** Keeps copies of sources that are no folders; where left out or null they go with the process. */
+  readonly copiesFolder?: string | null;
   readonly access: AccessSettings;
   /** False for commands that only read or record, and leave running to a server. */
   readonly runs: boolean;
@@ -131,6 +128,8 @@ export interface App {
 
 const SCAN_MS = 500;
 const CLOSE_GRACE_MS = 5_000;
+/** How long a start waits for a source that is elsewhere; its tasks of before are there meanwhile. */
+const REMOTE_PATIENCE_MS = 10_000;
 /** How long a start waits for the read models before it says so and goes on. */
 const CATCH_UP_MS = 60_000;
 /** Executions that only wait for others keep their process beside those that run. */
@@ -274,7 +273,7 @@ async function startReactors(settings: AppSettings, parts: Parts, closers: Close
   const meter = new EventMeter(runtime);
   void meter.follow(store, head, tell, signal);
   const sources = new TaskSources();
-  const wishes = settings.sources.map((source) => ({ source: folderSource(source), watch: source.watch }));
+  const wishes = sourceWishes(settings, parts, closers);
   const onSync = (status: SourceStatus): void => report(settings.logger, status);
   await sources.follow(parts, wishes, { onSync, onTrouble }, signal);
 
@@ -298,6 +297,17 @@ async function startReactors(settings: AppSettings, parts: Parts, closers: Close
     await batches.start(head, signal);
   }
   return { sources, meter };
+}
+
+function sourceWishes(settings: AppSettings, { runtime, outbound }: Parts, closers: Closers): readonly SourceWish[] {
+  const passing = join(tmpdir(), `ratchet-sources-${runtime.newId()}`);
+  if ((settings.copiesFolder ?? null) === null) closers.push(() => rm(passing, { recursive: true, force: true }));
+  const deps = { outbound, copiesFolder: settings.copiesFolder ?? passing, now: () => runtime.now() };
+  return settings.sources.map((wanted) => {
+    const source = openTaskSource(wanted, deps);
+    const isPolled = (wanted.pollMs ?? null) !== null;
+    return { source, watch: wanted.watch || isPolled, patienceMs: source.isRemote ? REMOTE_PATIENCE_MS : null };
+  });
 }
 
 function appOf(settings: AppSettings, parts: Parts, { sources, meter }: Acting, closers: Closers): App {

@@ -15,6 +15,7 @@ import { mcpAccess, toolSettings } from './cli/mcp-settings.ts';
 import { type Output, openOutput } from './cli/output.ts';
 import type { ProfileOptions, TraceOptions } from './cli/profile.ts';
 import type { ReplayOptions } from './cli/replay.ts';
+import type { RepoInitOptions } from './cli/repo-init.ts';
 import { appSettings, serveSettings } from './cli/settings.ts';
 import type { TokenOptions } from './cli/token.ts';
 
@@ -58,21 +59,21 @@ async function withSettings(
   command: Command,
   work: (settings: AppSettings, output: Output) => Promise<ExitCode>,
 ): Promise<void> {
-  const { config } = load(command);
+  const { config, dataFolder } = load(command);
   const logging = openLogging({ ...config.logging, level: 'warn', sinks: [] }, { stdout: false });
   try {
-    exitCode = await work(appSettings(config, logging.logger, availableParallelism()), outputOf(command));
+    exitCode = await work(appSettings(config, logging.logger, availableParallelism(), dataFolder), outputOf(command));
   } finally {
     await logging.close();
   }
 }
 
 async function runServer(command: Command): Promise<void> {
-  const { config, warnings } = load(command);
+  const { config, warnings, dataFolder } = load(command);
   const logging = openLogging(config.logging, { stdout: true });
   for (const warning of warnings) logging.logger.warn(warning);
   try {
-    const settings = appSettings(config, logging.logger, availableParallelism());
+    const settings = appSettings(config, logging.logger, availableParallelism(), dataFolder);
     const { serve } = await import('./cli/serve.ts');
     exitCode = await serve(settings, serveSettings(config, VERSION), (text) => void process.stderr.write(`${text}\n`));
   } finally {
@@ -97,6 +98,7 @@ function program(): Command {
   addMcpCommands(root);
   addTaskCommands(root);
   addGenerateCommands(root);
+  addRepositoryCommands(root);
   addRecordCommands(root);
   addDiagnosisCommands(root);
   addTimeCommands(root);
@@ -114,11 +116,11 @@ function addMcpCommands(root: Command): void {
 }
 
 async function runMcp(command: Command, { readOnly = false }: McpOptions): Promise<void> {
-  const { config, warnings } = load(command);
+  const { config, warnings, dataFolder } = load(command);
   const logging = openLogging(config.logging, { stdout: false });
   for (const warning of warnings) logging.logger.warn(warning);
   try {
-    const settings = { ...appSettings(config, logging.logger, availableParallelism()), access: mcpAccess(config) };
+    const settings = { ...appSettings(config, logging.logger, availableParallelism(), dataFolder), access: mcpAccess(config) };
     const { mcpServe } = await import('./cli/mcp-serve.ts');
     exitCode = await mcpServe(settings, {
       tools: toolSettings(config, readOnly),
@@ -197,6 +199,26 @@ function addGenerateCommands(root: Command): void {
     .action(async (name: string, options: GenerateTaskOptions, command: Command) => {
       exitCode = (await import('./cli/generate-task.ts')).generateTask(name, options, outputOf(command));
     });
+}
+
+function addRepositoryCommands(root: Command): void {
+  const repository = root.command('repo').description('repositories of tasks');
+  repository
+    .command('init')
+    .description('make a repository of tasks to begin from')
+    .argument('[dir]', 'folder; it may hold other things already', '.')
+    .option('--name <name>', "name of the repository; the folder's when left out")
+    .action(async (dir: string, options: RepoInitOptions, command: Command) => {
+      exitCode = (await import('./cli/repo-init.ts')).repoInit(dir, options, outputOf(command));
+    });
+  repository
+    .command('status')
+    .description('read the configured task sources, without a server')
+    .action((_options, command: Command) =>
+      withSettings(command, async (settings, output) =>
+        (await import('./cli/repo-status.ts')).repoStatus(settings, output),
+      ),
+    );
 }
 
 function addRecordCommands(root: Command): void {

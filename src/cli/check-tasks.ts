@@ -39,7 +39,8 @@ export async function validate(path: string, output: Output): Promise<ExitCode> 
   return isValid ? 0 : 1;
 }
 
-function problemsOf(
+/** @returns what is wrong with a task's code and schemas. */
+export function problemsOf(
   task: TaskDefinition,
   schemas: TestDeps['schemas'],
   sandbox: Pick<TestDeps['sandbox'], 'prepare'>,
@@ -84,12 +85,13 @@ export async function testTasks(settings: AppSettings, path: string, output: Out
     world,
     find,
   };
-  const results: (TestResult & { task: string })[] = [];
+  const results: (Omit<TestResult, 'spans'> & { task: string })[] = [];
   try {
     const all = tasks.flatMap((task) => task.tests.map((test) => ({ task, test })));
     for (const [index, { task, test }] of all.entries()) {
       output.progress((index + 1) / all.length, `${task.name}: ${test.name}`);
-      results.push({ task: task.name, ...(await runTest(deps, task, test)) });
+      const { spans: _, ...told } = await runTest(deps, task, test);
+      results.push({ task: task.name, ...told });
     }
   } finally {
     await Promise.all([sandbox.close(), outbound.close()]);

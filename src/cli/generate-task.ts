@@ -48,7 +48,7 @@ export function generateTask(name: string, options: GenerateTaskOptions, output:
   if (existsSync(folder)) {
     throw new RatchetError('already_exists', `there is something at ${folder}`, { details: { path: folder } });
   }
-  const files = filesOf(name, options);
+  const files = taskFiles(name, options);
   for (const part of ['', 'tests']) makeFolder(join(folder, part));
   for (const [file, content] of Object.entries(files)) writeFileSync(join(folder, file), content, { flag: 'wx' });
   output.result({ task: name, folder, files: Object.keys(files) }, () =>
@@ -61,7 +61,11 @@ export function generateTask(name: string, options: GenerateTaskOptions, output:
   return 0;
 }
 
-function filesOf(name: string, { style, description }: GenerateTaskOptions): Readonly<Record<string, string>> {
+/** @returns the files of a new task by their paths in its folder. */
+export function taskFiles(
+  name: string,
+  { style, description }: Pick<GenerateTaskOptions, 'style' | 'description'>,
+): Readonly<Record<string, string>> {
   const pretty = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;
   const text = { type: 'string', minLength: 1 };
   const said = description ?? 'Greets somebody by name.';

@@ -1,4 +1,5 @@
 /** Makes of the configuration what the app is opened with. */
+import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
 import { isLoopback } from '../../config/policy.ts';
 import type { Config } from '../../config/schema.ts';
@@ -17,8 +18,19 @@ const SILENT_AFTER_MS = 60_000;
 /** Most tasks wait for somebody else most of the time; processes are started when needed and end when idle. */
 const PLACES_PER_PROCESSOR = 8;
 
-/** @param cpus processors of this machine, for the number of workers where none is set */
-export function appSettings(config: Config, logger: FastifyBaseLogger, cpus: number): AppSettings {
+/** More often a source that is elsewhere is not looked at. */
+const LEAST_POLL_MS = 1_000;
+
+/**
+ * @param cpus processors of this machine, for the number of workers where none is set
+ * @param dataFolder keeps copies of remote task sources; null: they go with the process
+ */
+export function appSettings(
+  config: Config,
+  logger: FastifyBaseLogger,
+  cpus: number,
+  dataFolder: string | null = null,
+): AppSettings {
   const { execution, limits, outbound, tasks } = config;
   const workers = config.workers.count ?? cpus * PLACES_PER_PROCESSOR;
   return {
@@ -51,9 +63,11 @@ export function appSettings(config: Config, logger: FastifyBaseLogger, cpus: num
     connectTimeoutMs: outbound.connectTimeoutMs,
     fileRoots: tasks.fileRoots,
     secrets: config.secrets,
-    sources: config.registry.sources.map(({ name, path, watchForChanges, autoReload }) => {
-      return { name, root: path, watch: watchForChanges && autoReload };
+    sources: config.registry.sources.map(({ path, watchForChanges, autoReload, pollIntervalMs, ...source }) => {
+      const pollMs = pollIntervalMs === null ? null : Math.max(pollIntervalMs, LEAST_POLL_MS);
+      return { ...source, root: path, watch: watchForChanges && autoReload, pollMs };
     }),
+    copiesFolder: dataFolder === null ? null : join(dataFolder, 'sources'),
     auditFile: config.mcp.security.auditLogEnabled ? config.mcp.auditLogFile : null,
     access: accessSettings(config.auth),
     runs: true,

@@ -110,6 +110,16 @@ export const ERRORS = {
   debug_method_refused: rule(422, 'caller', 'Use one of the documented methods with the parameters they take.'),
   evaluation_failed: rule(422, 'caller', 'Correct the expression.'),
   evaluation_timeout: rule(504, 'caller', 'Evaluate something that ends.'),
+  source_unavailable: rule(
+    503,
+    'state',
+    'Make the task source reachable, then sync it; its last good copy stays in use.',
+  ),
+  source_refused: rule(
+    422,
+    'caller',
+    'Correct the task source as described, then sync it; its last good copy stays in use.',
+  ),
   blob_not_found: rule(404, 'server', 'The payload is missing from the store; restore the database from a backup.'),
   store_unavailable: rule(503, 'server', 'Check that the database can be reached, then try again.'),
   store_full: rule(507, 'server', 'Free space on the disk that holds the database; nothing was stored.'),

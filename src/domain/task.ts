@@ -34,6 +34,8 @@ export interface TaskVersion {
   readonly metadata: JsonObject;
   /** Name of the registry source it came from; null when it was created through an interface. */
   readonly source: string | null;
+  /** Commit, or SHA-256 of the archive, that the source had; absent where it has none, and in older facts. */
+  readonly revision?: string;
 }
 
 export type TaskEvent =

@@ -79,7 +79,17 @@ const bulk = z.looseObject({
   execution_ids: z.array(text),
   failed: z.array(z.looseObject({ execution_id: text, code: text, message: text })),
 });
-const source = z.looseObject({ name: text, status: text, tasks: count, error: text.nullable(), last_sync_at: time });
+const source = z.looseObject({
+  name: text,
+  uri: text,
+  ref: text.nullable(),
+  branch: text.nullable(),
+  revision: text.nullable(),
+  status: text,
+  tasks: count,
+  error: text.nullable(),
+  last_sync_at: time,
+});
 
 /** By operation. */
 export const ANSWERS: Readonly<Record<string, z.ZodType>> = {

@@ -44,7 +44,11 @@ export interface Core {
   readonly debugging: Debugging;
   readonly diagnosis: Diagnosis;
   readonly profiling: Profiling;
-  readonly sources: { list(): readonly SourceStatus[]; sync(name: string): Promise<SourceStatus> };
+  readonly sources: {
+    list(): readonly SourceStatus[];
+    sync(name: string): Promise<SourceStatus>;
+    request(name: string): void;
+  };
   /** Events stored in a second, lately. */
   readonly eventRate: () => number;
   projections: { statuses(): readonly unknown[]; rebuild(names: readonly string[] | undefined): Promise<void> };

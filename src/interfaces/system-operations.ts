@@ -7,9 +7,10 @@ import type { SourceStatus } from '../domain/source-status.ts';
 import { isoTime } from '../domain/time.ts';
 import { command, type Operation, query } from './operation.ts';
 
-function told({ source, tasks, published, broken, error, syncedAt }: SourceStatus) {
-  const status = error !== null ? 'unreadable' : broken.length > 0 ? 'broken tasks' : 'ok';
-  return { name: source, status, tasks, published, broken, error, last_sync_at: syncedAt };
+function told({ source, uri, ref, branch, revision, tasks, published, broken, error, syncedAt }: SourceStatus) {
+  const failed = revision === null ? 'unreadable' : 'last good copy';
+  const status = error !== null ? failed : broken.length > 0 ? 'broken tasks' : 'ok';
+  return { name: source, uri, ref, branch, revision, status, tasks, published, broken, error, last_sync_at: syncedAt };
 }
 
 export const SYSTEM_OPERATIONS: readonly Operation[] = [

@@ -1,4 +1,4 @@
-/** Webhooks that come in: each is signed by its sender, counts once, and runs a task on what was sent. */
+/** Webhooks that come in: each is signed by its sender, counts once, and runs a task on what was sent or syncs a task source. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { executeTask, executeTaskInput } from '../../commands/execute-task.ts';
 import { LOCAL_ADMIN, type Permission, type Principal } from '../domain/access.ts';
@@ -7,6 +7,7 @@ import type { Json } from '../domain/event.ts';
 import type { Signatures } from '../ports/signatures.ts';
 import { readJson } from './json-body.ts';
 import type { Core } from './operation.ts';
+import { type Delivery, SeenDeliveries, syncBy } from './webhook-sync.ts';
 
 /** One sender, as the configuration names it. */
 export interface WebhookSettings {
@@ -14,8 +15,10 @@ export interface WebhookSettings {
   /** `github` signs the body; any other signs `<timestamp>.<body>`. */
   readonly provider: string;
   readonly secret: string;
-  /** Task that each delivery starts. */
+  /** Task that each delivery starts; this or `source`. */
   readonly task: string | null;
+  /** Task source that each delivery syncs. */
+  readonly source?: string | null;
 }
 
 /** Seconds that the clock of a sender may differ from ours, and for which a delivery counts. */
@@ -24,12 +27,6 @@ const WINDOW_SECONDS = 300;
 const NOBODY = { provider: 'generic', secret: '', task: null };
 const DELIVERY_ID = /^[\w.:-]{1,128}$/;
 
-interface Delivery {
-  readonly id: string;
-  readonly event: string | null;
-  readonly payload: Json;
-}
-
 /** Adds `POST /webhooks/<name>` for each sender. They are open to all: the signature says who sends. */
 export function addWebhooks(
   http: FastifyInstance,
@@ -37,6 +34,7 @@ export function addWebhooks(
   senders: readonly WebhookSettings[],
   signatures: Signatures,
 ): void {
+  const seen = new SeenDeliveries();
   void http.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     // What was signed is the text as it came.
@@ -50,9 +48,13 @@ export function addWebhooks(
       { config: { isPublic: true, operation: 'receive_webhook' } },
       async (request, reply) => {
         const { name } = request.params;
-        const sender = senders.find((known) => known.name === name) ?? { ...NOBODY, name };
+        const sender: WebhookSettings = senders.find((known) => known.name === name) ?? { ...NOBODY, name };
         const delivery = checked(sender, request, signatures, core.execute.runtime.now());
-        return reply.code(202).send(await run(core, sender, delivery));
+        const answer =
+          typeof sender.source === 'string'
+            ? syncBy(core, { ...sender, source: sender.source }, delivery, seen)
+            : await run(core, sender, delivery);
+        return reply.code(202).send(answer);
       },
     );
   });
@@ -88,7 +90,9 @@ function payloadOf(body: string): Json {
 
 /** The same delivery again is the same execution. */
 async function run(core: Core, { name, task }: WebhookSettings, { id, event, payload }: Delivery) {
-  if (task === null) throw new RatchetError('unsupported', `webhooks.${name}.task is not set: nothing would be done`);
+  if (task === null) {
+    throw new RatchetError('unsupported', `webhooks.${name} has neither task nor source: nothing would be done`);
+  }
   const { runtime } = core.execute;
   const input = executeTaskInput.parse({
     task_id: task,

@@ -104,11 +104,27 @@ export interface BrokenTask {
 export interface SourceListing {
   readonly tasks: readonly TaskDefinition[];
   readonly broken: readonly BrokenTask[];
+  /** Commit, or SHA-256 of the archive, that the tasks are of; null for a folder. */
+  readonly revision: string | null;
+  /** Branch of the repository that is followed; null for anything that no push moves. */
+  readonly branch: string | null;
+  /** Set when this is the last good copy, because what is there now could not be had. */
+  readonly stale: { readonly reason: string; /** ISO 8601. */ readonly since: string } | null;
 }
 
 export interface TaskSource {
   readonly name: string;
-  /** Reads everything that is there now. Fails with `not_found` when the place itself is missing. */
+  /** Where it is, as it may be told: without credentials. */
+  readonly address: string;
+  /** Branch, tag or commit that is asked for; null: the default branch, or none at all. */
+  readonly ref: string | null;
+  /** Whether reading it asks another machine. */
+  readonly isRemote: boolean;
+  /**
+   * Reads everything that is there now.
+   * Fails with `not_found` when the place itself is missing; a remote one without a good copy also with
+   * `source_unavailable`, `source_refused` or `address_refused`.
+   */
   list(): Promise<SourceListing>;
   /** Calls `onChange` after files changed and came to rest, until the signal aborts. */
   watch(onChange: () => void, signal: AbortSignal): Promise<void>;

@@ -1,4 +1,4 @@
-/** Keeps tasks in step with the folders they come from: a changed file is a new version, a broken one is reported. */
+/** Keeps tasks in step with the places they come from: a changed file is a new version, a broken one is reported. */
 import type { CommandMeta } from '../../commands/command.ts';
 import { type PublishDeps, publishDefinition } from '../../commands/publish-task.ts';
 import { LOCAL_ADMIN } from '../domain/access.ts';
@@ -9,29 +9,39 @@ import type { BrokenTask, TaskSource } from '../ports/task-source.ts';
 
 /** A source that is followed. */
 export interface FollowedSource {
-  /** Reads it now, after a sync that is under way. */
+  /** Reads it now, after a sync that is under way; all who ask before that begins share one. */
   sync(): Promise<SourceStatus>;
+  /** The first reading. */
+  readonly first: Promise<unknown>;
 }
 
 /** Reads a source once and publishes what is new. A broken task leaves its last good version in place. */
 export async function syncSource(deps: PublishDeps, source: TaskSource): Promise<SourceStatus> {
-  const syncedAt = isoTime(deps.runtime.now());
+  const at = { source: source.name, uri: source.address, ref: source.ref, syncedAt: isoTime(deps.runtime.now()) };
   try {
-    const { tasks, broken } = await source.list();
+    const { tasks, broken, revision, branch, stale } = await source.list();
     const published: string[] = [];
     const refused: BrokenTask[] = [...broken];
     for (const definition of tasks) {
       try {
-        const publication = { intent: 'sync', enabled: true, baseVersion: null, source: source.name } as const;
+        const publication = {
+          intent: 'sync',
+          enabled: true,
+          baseVersion: null,
+          source: source.name,
+          revision,
+        } as const;
         const { changed } = await publishDefinition(deps, definition, publication, metaOf(deps, source));
         if (changed) published.push(definition.name);
       } catch (error) {
         refused.push({ path: definition.file, reason: asRatchetError(error).message });
       }
     }
-    return { source: source.name, tasks: tasks.length, published, broken: refused, error: null, syncedAt };
+    const error = stale === null ? null : `${stale.reason}; the copy of ${stale.since} stays in use`;
+    return { ...at, branch, revision, tasks: tasks.length, published, broken: refused, error };
   } catch (error) {
-    return { source: source.name, tasks: 0, published: [], broken: [], error: asRatchetError(error).message, syncedAt };
+    const { message } = asRatchetError(error);
+    return { ...at, branch: null, revision: null, tasks: 0, published: [], broken: [], error: message };
   }
 }
 
@@ -47,8 +57,8 @@ function metaOf(deps: PublishDeps, source: TaskSource): CommandMeta {
   };
 }
 
-/** Syncs now and, if wanted, after each change until `signal` aborts. Resolves after the first sync. */
-export async function followSource(
+/** Syncs now and, if wanted, after each change until `signal` aborts. */
+export function followSource(
   deps: PublishDeps,
   source: TaskSource,
   options: {
@@ -57,19 +67,26 @@ export async function followSource(
     readonly onTrouble: (error: unknown) => void;
   },
   signal: AbortSignal,
-): Promise<FollowedSource> {
+): FollowedSource {
   let turn: Promise<unknown> = Promise.resolve();
+  let next: Promise<SourceStatus> | null = null;
   const sync = (): Promise<SourceStatus> => {
-    const synced = turn
-      .then(() => syncSource(deps, source))
+    next ??= turn
+      .then(() => {
+        next = null;
+        return syncSource(deps, source);
+      })
       .then((status) => {
         options.onSync(status);
         return status;
       });
-    turn = synced.catch(options.onTrouble);
-    return synced;
+    turn = next.catch(options.onTrouble);
+    return next;
   };
-  await sync();
-  if (options.watch) source.watch(() => void sync().catch(() => undefined), signal).catch(options.onTrouble);
-  return { sync };
+  const watch = async (): Promise<void> => {
+    if (options.watch) await source.watch(() => void sync().catch(() => undefined), signal);
+  };
+  const first = sync();
+  first.then(watch).catch(options.onTrouble);
+  return { sync, first };
 }

@@ -22,6 +22,7 @@ const SURFACES = by(
   'are not there when they are switched off',
 );
 const RATES = by(SERVER, 'each limit on requests counts as rate_limiting says');
+const SYNC = 'e2e/source-sync.test.ts';
 const KEY = by(ACCESS, '%s may do what its role or its permissions say');
 const BOUND_KEY = by(ACCESS, 'is bound to its patterns, its addresses and its limits, and may be switched off');
 const JWT = by(ACCESS, 'tokens are made and taken as auth.jwt says');
@@ -31,6 +32,7 @@ const PLACES = by(EXECUTION, 'bounds the queue and the executions of one caller'
 const WAITS = by(EXECUTION, 'waits as long as wait_seconds_default and wait_seconds_max say');
 const CONNECTIONS = by(EXECUTION, 'opens and keeps as many connections as asked: %s');
 const SOURCES = by(EXECUTION, 'come from registry.sources, watched or not');
+const REPOSITORY = by(SYNC, 'is looked at by itself where an interval is set');
 const SECRETS = by(EXECUTION, 'tell their secrets to the hosts of the secret alone');
 const STORE = by(EXECUTION, 'event_store.url is where the log is, database.url where it is not set');
 const WORKERS = by(SERVER, 'runs server.worker_threads executions at once, or workers.count where that is set');
@@ -103,6 +105,12 @@ export const EFFECTS: Readonly<Record<string, Effect>> = {
   'registry.sources[].uri': SOURCES,
   'registry.sources[].watch_for_changes': SOURCES,
   'registry.sources[].auto_reload': SOURCES,
+  'registry.sources[].ref': REPOSITORY,
+  'registry.sources[].folder': REPOSITORY,
+  'registry.sources[].poll_interval': REPOSITORY,
+  'registry.sources[].username': REPOSITORY,
+  'registry.sources[].token': REPOSITORY,
+  'registry.sources[].sha256': by(SYNC, 'is taken only with the checksum that is asked for'),
   'tasks.*': by(EXECUTION, 'read files below tasks.file_roots, and are dangerous only where tasks.allow_dangerous'),
   'execution.*': BOUNDS,
   'execution.queue_size': PLACES,
@@ -119,6 +127,7 @@ export const EFFECTS: Readonly<Record<string, Effect>> = {
   'webhooks.<name>.provider': DELIVERY,
   'webhooks.<name>.secret': DELIVERY,
   'webhooks.<name>.task': DELIVERY,
+  'webhooks.<name>.source': by(SYNC, 'is synced by a push to its branch and by nothing else'),
   'monitoring.*': MONITORING,
   'chat.*': MCP,
   'llm.*': MCP,

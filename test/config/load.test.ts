@@ -349,6 +349,30 @@ describe('refusals', () => {
       '1 database.url: expected a database address: sqlite:FILE, sqlite::memory: or postgresql://…, got the text "mysql://u:***@h/d"',
     ],
     [
+      'webhooks: { w: { secret: s } }',
+      '1 webhooks.w.task: neither task nor source is set, so a delivery would do nothing; set one of them',
+    ],
+    [
+      'registry: { sources: [{ name: a, uri: x }] }\nwebhooks: { w: { secret: s, task: t, source: a } }',
+      '2 webhooks.w.source: task and source are both set; set one of them, and make a second webhook for the other',
+    ],
+    [
+      'registry: { sources: [{ name: a, uri: x }] }\nwebhooks: { w: { secret: s, source: b } }',
+      '2 webhooks.w.source: there is no source b; known are a',
+    ],
+    [
+      'registry: { sources: [{ name: x, uri: "https://tok@h/x.rar" }] }',
+      '1 registry.sources[0].uri: expected a path, a file:// address, a repository (git+https://… or https://….git) or an archive (https://….zip, .tar.gz or .tgz), got the text "https://***@h/x.rar"',
+    ],
+    [
+      'registry: { sources: [{ name: x, uri: y, ref: "--upload-pack=x" }] }',
+      '1 registry.sources[0].ref: expected a branch, a tag or a commit, got the text "--upload-pack=x"',
+    ],
+    [
+      'registry: { sources: [{ name: x, uri: y, folder: a/../../b }] }',
+      '1 registry.sources[0].folder: expected a folder inside, such as tasks/billing, got the text "a/../../b"',
+    ],
+    [
       'registry: { sources: [{ name: x, uri: "https://h/x" }] }',
       '1 registry.sources[0].uri: expected a path, a file:// address, a repository (git+https://… or https://….git) or an archive (https://….zip, .tar.gz or .tgz), got the text "https://h/x"',
     ],

@@ -32,6 +32,8 @@ type Task {
   author: String
   dangerous: Boolean!
   source: String
+  "Commit, or SHA-256 of the archive, that the source had."
+  revision: String
   createdAt: String!
   updatedAt: String!
   "Of the task's current version, as are the following; asked for only where they are wanted."
@@ -55,6 +57,8 @@ type TaskVersion {
   contentHash: String!
   description: String!
   source: String
+  "Commit, or SHA-256 of the archive, that the source had."
+  revision: String
   publishedBy: String!
   publishedAt: String!
 }
