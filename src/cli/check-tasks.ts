@@ -85,13 +85,12 @@ export async function testTasks(settings: AppSettings, path: string, output: Out
     world,
     find,
   };
-  const results: (Omit<TestResult, 'spans'> & { task: string })[] = [];
+  const results: (TestResult & { task: string })[] = [];
   try {
     const all = tasks.flatMap((task) => task.tests.map((test) => ({ task, test })));
     for (const [index, { task, test }] of all.entries()) {
       output.progress((index + 1) / all.length, `${task.name}: ${test.name}`);
-      const { spans: _, ...told } = await runTest(deps, task, test);
-      results.push({ task: task.name, ...told });
+      results.push({ task: task.name, ...(await runTest(deps, task, test)) });
     }
   } finally {
     await Promise.all([sandbox.close(), outbound.close()]);
