@@ -5,7 +5,7 @@ import type { ToolSettings } from '../interfaces/mcp/settings.ts';
 import { accessSettings } from './access-settings.ts';
 
 export function toolSettings({ mcp, cache }: Config, readOnly: boolean): ToolSettings {
-  const { tools, security } = mcp;
+  const { tools, security, performance } = mcp;
   return {
     toolsets: {
       execution: tools.enableExecution,
@@ -19,6 +19,7 @@ export function toolSettings({ mcp, cache }: Config, readOnly: boolean): ToolSet
     filesystem: tools.enableFilesystem,
     maxLogEntries: security.maxLogEntries,
     maxOutputBytes: security.maxOutputSize,
+    logCacheTtlMs: performance.logCacheTtlMs,
     listTtlMs: cache.toolsListTtlMs,
   };
 }

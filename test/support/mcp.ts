@@ -19,6 +19,7 @@ export const TOOL_SETTINGS: ToolSettings = {
   filesystem: false,
   maxLogEntries: 1_000,
   maxOutputBytes: 50 * 1024 * 1024,
+  logCacheTtlMs: 300_000,
   listTtlMs: 300_000,
 };
 

@@ -16,6 +16,8 @@ export interface ToolSettings {
   readonly maxLogEntries: number;
   /** Largest answer, in bytes. */
   readonly maxOutputBytes: number;
+  /** How long answers about logs of executions that have ended are kept, in milliseconds. */
+  readonly logCacheTtlMs: number;
   /** How long clients may keep lists of tools, in milliseconds. */
   readonly listTtlMs: number;
 }

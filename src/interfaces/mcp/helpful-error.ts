@@ -1,0 +1,63 @@
+/** Adds to an error what leads out of it: the nearest names, and the call to make instead. */
+import { isAllowedTask } from '../../domain/access.ts';
+import { nearNames } from '../../domain/diagnosis/near-names.ts';
+import { isRatchetError, RatchetError } from '../../domain/errors.ts';
+import { cutMiddle } from './cut-answer.ts';
+import type { ToolCall } from './tool.ts';
+import type { ReadyCall } from './tool-answer.ts';
+
+const MAX_SAID = 200;
+
+/** @returns the error as it is told of a call of `tool`; names only what the caller may see. */
+export function helpfulError(call: ToolCall, tool: string, args: unknown, error: unknown): unknown {
+  if (isRatchetError(error, 'task_not_found')) return taskNotFound(call, tool, args, error);
+  if (isRatchetError(error, 'execution_not_found')) {
+    const { task_id } = error.details;
+    const about = typeof task_id === 'string' ? { task_id } : {};
+    return withCall(error, error.message, { tool: 'list_executions', arguments: { ...about, limit: 5 } });
+  }
+  const other = instead(error, error instanceof RatchetError ? error.details['executionId'] : undefined);
+  return other === null || !(error instanceof RatchetError) ? error : withCall(error, error.message, other);
+}
+
+/** Calls that tell more, or do what was wanted in another way. */
+function instead(error: unknown, executionId: unknown): ReadyCall | null {
+  if (typeof executionId !== 'string') return null;
+  const about = { execution_id: executionId };
+  if (isRatchetError(error, 'execution_running')) return { tool: 'get_execution_status', arguments: about };
+  if (isRatchetError(error, 'not_failed')) return { tool: 'get_execution_status', arguments: about };
+  if (isRatchetError(error, 'replay_mismatch')) return { tool: 'get_execution_trace', arguments: about };
+  return null;
+}
+
+function taskNotFound({ core, caller }: ToolCall, tool: string, args: unknown, error: RatchetError): RatchetError {
+  const said = error.details['task'];
+  if (typeof said !== 'string') return error;
+  const known = core.execute.directory
+    .all()
+    .map(({ name }) => name)
+    .filter((name) => isAllowedTask(caller.principal.tasks, name));
+  const near = [...nearNames(said, known), ...known.filter((name) => isPartOf(said, name))].slice(0, 3);
+  const [best] = near;
+  const shown = cutMiddle(said, MAX_SAID);
+  if (best === undefined) {
+    return withCall(error, `Unknown task '${shown}'`, { tool: 'list_available_tasks', arguments: {} });
+  }
+  const corrected = typeof args === 'object' && args !== null ? { ...args, task_id: best } : { task_id: best };
+  return withCall(error, `Unknown task '${shown}'. Did you mean '${best}'?`, { tool, arguments: corrected }, near);
+}
+
+/** Agents leave out parts of names. */
+function isPartOf(said: string, name: string): boolean {
+  const [short, long] = [plain(said), plain(name)];
+  return short.length > 2 && long.includes(short);
+}
+
+function plain(name: string): string {
+  return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
+}
+
+function withCall(error: RatchetError, message: string, call: ReadyCall, near: readonly string[] = []): RatchetError {
+  const details = { ...error.details, ...(near.length === 0 ? {} : { did_you_mean: near }), call };
+  return new RatchetError(error.code, message, { details, cause: error });
+}
