@@ -15,6 +15,7 @@ import {
 } from '../src/domain/execution.ts';
 import { decode } from '../src/domain/history.ts';
 import { canonicalJson } from '../src/domain/journal.ts';
+import { assertTargets, type ResultTargets } from '../src/domain/result-target.ts';
 import { currentVersion, type ExistingTask, type TaskVersion } from '../src/domain/task.ts';
 import { isoTime, timeOf } from '../src/domain/time.ts';
 import { traceParent } from '../src/domain/trace.ts';
@@ -59,6 +60,11 @@ export const executeTaskInput = z.strictObject({
     .describe('What to do with a call whose outcome a crash hid; as the task says, else fail.'),
   version: z.int().positive().optional().describe('Task version; the current one when left out.'),
   idempotency_key: z.string().min(1).max(256).optional().describe('The same key again is the same execution.'),
+  result_to: z
+    .array(z.string().min(1).max(64))
+    .max(20)
+    .optional()
+    .describe('Names of configured targets that the result goes to, besides those that get all.'),
   metadata: z
     .record(z.string(), json)
     .default({})
@@ -81,6 +87,8 @@ export interface ExecuteDeps extends Deps {
   readonly schemas: SchemaCheck;
   readonly blobs: Blobs;
   readonly bounds: ExecutionBounds;
+  /** Where results can go. */
+  readonly resultTargets: ResultTargets;
 }
 
 /** Where the request came from, and what it belongs to. */
@@ -103,7 +111,7 @@ export interface Requested {
 /**
  * Checks and stores a request. Starts it at once when a local worker is idle.
  * Fails with `permission_denied`, `task_not_found`, `task_disabled`, `dangerous_task`, `input_schema_violation`,
- * `idempotency_mismatch`, `queue_full`, or an error of the store; nothing is stored then.
+ * `result_target_not_found`, `idempotency_mismatch`, `queue_full`, or an error of the store; nothing is stored then.
  */
 export async function executeTask(
   deps: ExecuteDeps,
@@ -115,6 +123,7 @@ export async function executeTask(
   const known = await storedBefore(deps, input, origin, meta);
   if (known !== null) return known;
   const { task, version } = runnable(deps, input);
+  assertTargets(deps.resultTargets, input.result_to ?? [], task.name);
   await checkInput(deps, version, input.input);
   const request = await requestOf(deps, { task, version }, input, origin, meta);
   // The first attempt of a fork is made from its journal, by whoever claims it.
@@ -238,6 +247,7 @@ async function requestOf(
       retryReason: textOf(input.metadata, 'retry_reason'),
     },
     ...(origin.fork === undefined ? {} : { fork: origin.fork.from }),
+    ...(input.result_to === undefined ? {} : { resultTo: input.result_to }),
     metadata: input.metadata,
     traceId: trace?.traceId ?? deps.runtime.randomHex(16),
     parentSpanId: trace?.spanId ?? null,

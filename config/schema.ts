@@ -20,6 +20,7 @@ import {
 import { auth } from './schema-access.ts';
 import { logging } from './schema-logging.ts';
 import { mcp } from './schema-mcp.ts';
+import { results } from './schema-results.ts';
 import { graphql, limits, rateLimiting, rest, server, webhooks } from './schema-server.ts';
 
 const database = section('Where events and read models are kept.', {
@@ -162,6 +163,7 @@ export const schema = z.object({
   outbound,
   secrets: named(secretEntry, 'Secrets that tasks may use, by name.'),
   webhooks,
+  results,
   monitoring,
   chat,
   llm,

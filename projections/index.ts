@@ -2,6 +2,7 @@
 import { accessKeys } from './access-key.ts';
 import { audit } from './audit.ts';
 import { batches, batchItems } from './batch.ts';
+import { deliveries } from './delivery.ts';
 import { dispatch } from './dispatch.ts';
 import { executions, steps } from './execution.ts';
 import type { Projection } from './projection.ts';
@@ -22,6 +23,7 @@ export const PROJECTIONS: readonly Projection[] = [
   workers,
   replays,
   schedules,
+  deliveries,
   batches,
   batchItems,
   accessKeys,

@@ -15,6 +15,7 @@ const CATEGORIES = [
   'batch',
   'schedule',
   'access',
+  'delivery',
 ] as const satisfies readonly Category[];
 
 /** A comma-separated list in a query string, or a JSON list. */

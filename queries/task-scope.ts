@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely';
 import type { ReadModels } from '../projections/read-models.ts';
 import { isAllowedTask, isEveryTask, type TaskPatterns } from '../src/domain/access.ts';
 import { batch } from '../src/domain/batch.ts';
+import type { DeliveryEvent } from '../src/domain/delivery.ts';
 import { RatchetError } from '../src/domain/errors.ts';
 import { type Category, categoryOf, idOf, type StoredEvent, streamName } from '../src/domain/event.ts';
 import type { ExecutionEvent } from '../src/domain/execution.ts';
@@ -49,6 +50,7 @@ const TOLD_BY: Readonly<Record<string, Category>> = {
   telemetry: 'execution',
   replay: 'replay',
   schedule: 'schedule',
+  delivery: 'delivery',
 };
 
 /** @returns the name of the task that a stream is about; null for streams about none, and for those that do not exist. */
@@ -57,13 +59,16 @@ export async function taskOfStream(store: EventStore, stream: string): Promise<s
   if (category === undefined) return null;
   const [first] = await store.readStream(streamName(category, idOf(stream)), { limit: 1 });
   const event =
-    first === undefined ? undefined : decode<TaskEvent | ExecutionEvent | ReplayEvent | ScheduleEvent>(first);
+    first === undefined
+      ? undefined
+      : decode<TaskEvent | ExecutionEvent | ReplayEvent | ScheduleEvent | DeliveryEvent>(first);
   switch (event?.type) {
     case 'TaskCreated':
       return event.data.name;
     case 'ExecutionRequested':
     case 'ReplayStarted':
     case 'ScheduleCreated':
+    case 'DeliveryRequested':
       return event.data.task.name;
     default:
       return null;

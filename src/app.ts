@@ -15,21 +15,25 @@ import { openOutbound } from '../infra/outbound.ts';
 import { eventStoreBlobs } from '../infra/payload-blobs.ts';
 import { memoryRateLimits } from '../infra/rate-limits.ts';
 import { openSqliteReadStore } from '../infra/read-store/sqlite.ts';
+import { openResultLines } from '../infra/result-lines.ts';
 import { systemRuntime } from '../infra/runtime.ts';
 import { openDebugSandbox } from '../infra/sandbox/debug-pool.ts';
 import { openSandbox } from '../infra/sandbox/pool.ts';
 import { assertIsolated } from '../infra/sandbox/required-isolation.ts';
 import { openSchemaCheck } from '../infra/schema-check.ts';
 import { type ConfiguredSecret, configuredSecrets } from '../infra/secrets.ts';
+import { openSignatures } from '../infra/signatures.ts';
 import { openSourceMaps } from '../infra/source-map.ts';
 import { openTaskSource, type SourceSettings } from '../infra/sources/open.ts';
 import { openTokens, type TokenSettings } from '../infra/tokens.ts';
 import { type OwnSession, openLockedSession, openLoneSession } from '../infra/worker-sessions.ts';
 import type { ReadModels } from '../projections/read-models.ts';
 import { openBatches } from '../queries/batch.ts';
+import { countDeliveries, deliveryTable } from '../queries/delivery.ts';
 import { countWork, dispatchTable } from '../queries/dispatch.ts';
 import { RatchetError } from './domain/errors.ts';
 import { streamName } from './domain/event.ts';
+import type { ResultTarget } from './domain/result-target.ts';
 import type { SourceStatus } from './domain/source-status.ts';
 import type { Entrance } from './interfaces/identity.ts';
 import type { Core } from './interfaces/operation.ts';
@@ -50,6 +54,7 @@ import { followWishes } from './reactors/follow-wishes.ts';
 import { mirrorAudit } from './reactors/mirror-audit.ts';
 import { profilingOf } from './reactors/profiling.ts';
 import { replaysOf } from './reactors/replays.ts';
+import { startResults } from './reactors/results.ts';
 import { ExecutionRunner } from './reactors/run-executions.ts';
 import { Schedules } from './reactors/schedules.ts';
 import { type SourceWish, TaskSources } from './reactors/task-sources.ts';
@@ -98,6 +103,8 @@ export interface AppSettings {
   readonly access: AccessSettings;
   /** False for commands that only read or record, and leave running to a server. */
   readonly runs: boolean;
+  /** Where results of executions go; nowhere where left out. */
+  readonly results?: readonly ResultTarget[];
   /** Mirrors the audit trail; null: no file. */
   readonly auditFile: string | null;
   readonly logger: FastifyBaseLogger;
@@ -109,6 +116,7 @@ export interface AppHealth {
   readonly projections: ReturnType<Projector['statuses']>;
   readonly head: string;
   readonly executions: { readonly pending: number; readonly running: number; readonly here: number };
+  readonly deliveries: { readonly open: number; readonly dead_lettered: number };
   readonly sources: readonly SourceStatus[];
 }
 
@@ -226,6 +234,7 @@ async function openParts(settings: AppSettings, closers: Closers) {
     files: openFiles(settings.fileRoots),
     secrets: configuredSecrets(settings.secrets),
     stepLimits: settings.stepLimits,
+    resultTargets: new Map((settings.results ?? []).map((target) => [target.name, target])),
   };
   const runner: ExecutionRunner = new ExecutionRunner(
     {
@@ -292,6 +301,16 @@ async function startReactors(settings: AppSettings, parts: Parts, closers: Close
     const schedules = new Schedules({ ...parts, dispatcher: runner }, tell);
     closers.push(() => schedules.close());
     await schedules.start(signal);
+    const sending = {
+      signatures: openSignatures(),
+      lines: openResultLines(process.stdout),
+      table: deliveryTable(parts.rows.db),
+    };
+    const results = await startResults(
+      { ...parts, ...sending, sessions: session, onTrouble: tell },
+      parts.resultTargets,
+    );
+    closers.push(() => results.close(CLOSE_GRACE_MS));
     const batches = new Batches({ ...parts, dispatcher: runner, openBatches: () => openBatches(parts.rows) }, tell);
     closers.push(() => batches.close());
     await batches.start(head, signal);
@@ -361,6 +380,7 @@ function appOf(settings: AppSettings, parts: Parts, { sources, meter }: Acting, 
         projections,
         head: await store.head(),
         executions: { ...(await countWork(rows.db)), here: runner.running() },
+        deliveries: await countDeliveries(rows.db),
         sources: sources.list(),
       };
     },

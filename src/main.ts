@@ -16,6 +16,7 @@ import { type Output, openOutput } from './cli/output.ts';
 import type { ProfileOptions, TraceOptions } from './cli/profile.ts';
 import type { ReplayOptions } from './cli/replay.ts';
 import type { RepoInitOptions } from './cli/repo-init.ts';
+import { resultTargets } from './cli/result-settings.ts';
 import { appSettings, serveSettings } from './cli/settings.ts';
 import type { TokenOptions } from './cli/token.ts';
 
@@ -70,10 +71,12 @@ async function withSettings(
 
 async function runServer(command: Command): Promise<void> {
   const { config, warnings, dataFolder } = load(command);
-  const logging = openLogging(config.logging, { stdout: true });
+  const results = resultTargets(config);
+  // Results on stdout have it for themselves.
+  const logging = openLogging(config.logging, { stdout: results.every(({ reach }) => reach.kind !== 'stdout') });
   for (const warning of warnings) logging.logger.warn(warning);
   try {
-    const settings = appSettings(config, logging.logger, availableParallelism(), dataFolder);
+    const settings = { ...appSettings(config, logging.logger, availableParallelism(), dataFolder), results };
     const { serve } = await import('./cli/serve.ts');
     exitCode = await serve(settings, serveSettings(config, VERSION), (text) => void process.stderr.write(`${text}\n`));
   } finally {
@@ -120,7 +123,10 @@ async function runMcp(command: Command, { readOnly = false }: McpOptions): Promi
   const logging = openLogging(config.logging, { stdout: false });
   for (const warning of warnings) logging.logger.warn(warning);
   try {
-    const settings = { ...appSettings(config, logging.logger, availableParallelism(), dataFolder), access: mcpAccess(config) };
+    const settings = {
+      ...appSettings(config, logging.logger, availableParallelism(), dataFolder),
+      access: mcpAccess(config),
+    };
     const { mcpServe } = await import('./cli/mcp-serve.ts');
     exitCode = await mcpServe(settings, {
       tools: toolSettings(config, readOnly),

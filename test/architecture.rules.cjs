@@ -59,7 +59,7 @@ module.exports = {
     {
       name: 'configuration-is-read-at-the-entry-only',
       severity: 'error',
-      from: { pathNot: ['^config/', '^src/main[.]ts$', '^src/cli/(mcp-)?settings[.]ts$', '^test/'] },
+      from: { pathNot: ['^config/', '^src/main[.]ts$', '^src/cli/(mcp-|result-)?settings[.]ts$', '^test/'] },
       to: { path: '^config/' },
     },
     {

@@ -27,6 +27,9 @@ export const AUDITED_TYPES = [
   'ScheduleDeleted',
   'ScheduleFired',
   'ScheduleSkipped',
+  'Delivered',
+  'DeliveryDeadLettered',
+  'RedeliveryRequested',
   'WorkerSessionStarted',
   'WorkerSessionEnded',
   'AccessRefused',
@@ -82,6 +85,8 @@ function detailsOf(event: KnownEvent): Readonly<Record<string, unknown>> {
       const { from, to, count, reason } = event.data;
       return { from, to, count, reason };
     }
+    case 'DeliveryDeadLettered':
+    case 'RedeliveryRequested':
     case 'ScheduleDisabled':
     case 'ScheduleDeleted':
     case 'TaskDisabled':

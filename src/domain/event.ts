@@ -75,7 +75,9 @@ export type Category =
   | 'batch'
   | 'schedule'
   | 'access'
-  | 'replay';
+  | 'replay'
+  | 'delivery'
+  | 'results';
 
 /** @returns the name of the stream that holds the events of `id`. */
 export function streamName(category: Category, id: string): string {

@@ -63,6 +63,8 @@ export interface ExecutionRequest {
   readonly lineage: { readonly originalExecution: string | null; readonly retryReason: string | null };
   /** Where it branched off another execution; absent for one of its own. */
   readonly fork?: Fork | undefined;
+  /** Names of targets that its result goes to because the caller asked for it; absent where nobody did. */
+  readonly resultTo?: readonly string[] | undefined;
   readonly metadata: JsonObject;
   /** W3C trace id, and the span of the caller if it sent one. */
   readonly traceId: string;

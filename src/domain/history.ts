@@ -2,10 +2,12 @@
 import { ACCESS_EVENT_TYPES, type AccessEvent } from './access.ts';
 import { KEY_EVENT_TYPES, type KeyEvent } from './access-key.ts';
 import { BATCH_EVENT_TYPES, type BatchEvent } from './batch.ts';
+import { DELIVERY_EVENT_TYPES, type DeliveryEvent } from './delivery.ts';
 import { RatchetError } from './errors.ts';
 import type { Evolution, Fact, StoredEvent } from './event.ts';
 import { EXECUTION_EVENT_TYPES, type ExecutionEvent } from './execution.ts';
 import { REPLAY_EVENT_TYPES, type ReplayEvent } from './replay.ts';
+import { RESULT_PROGRESS_EVENT_TYPES, type ResultProgressEvent } from './result-progress.ts';
 import { SCHEDULE_EVENT_TYPES, type ScheduleEvent } from './schedule.ts';
 import { TASK_EVENT_TYPES, type TaskEvent } from './task.ts';
 import { TELEMETRY_EVENT_TYPES, type TelemetryEvent } from './telemetry.ts';
@@ -21,7 +23,9 @@ export type KnownEvent =
   | KeyEvent
   | ReplayEvent
   | BatchEvent
-  | ScheduleEvent;
+  | ScheduleEvent
+  | DeliveryEvent
+  | ResultProgressEvent;
 
 /** The schema version that new events are written with, by type; 1 where none is named. */
 const CURRENT_VERSIONS: Readonly<Record<string, number>> = {};
@@ -40,6 +44,8 @@ const KNOWN_TYPES: ReadonlySet<string> = new Set([
   ...REPLAY_EVENT_TYPES,
   ...BATCH_EVENT_TYPES,
   ...SCHEDULE_EVENT_TYPES,
+  ...DELIVERY_EVENT_TYPES,
+  ...RESULT_PROGRESS_EVENT_TYPES,
 ]);
 
 /**

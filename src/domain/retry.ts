@@ -18,6 +18,15 @@ export function retryDelay(policy: RetryPolicy, failures: number, failure: Failu
   if (failures + 1 >= policy.maxAttempts) return null;
   const canPass = failure.code === 'sandbox_crashed' || (policy.on ?? PASSING_ERRORS).includes(failure.error.name);
   if (!canPass) return null;
-  const delay = Math.min(policy.maxMs, policy.initialMs * policy.factor ** failures);
-  return Math.round(delay * (1 - policy.jitter * random));
+  return backoff(policy, failures, random);
+}
+
+/** @returns milliseconds to wait after so many failures before this one; `random` in [0, 1) takes up to `jitter` of it away. */
+export function backoff(
+  { initialMs, factor, maxMs, jitter }: Pick<RetryPolicy, 'initialMs' | 'factor' | 'maxMs' | 'jitter'>,
+  failures: number,
+  random: number,
+): number {
+  const delay = Math.min(maxMs, initialMs * factor ** failures);
+  return Math.round(delay * (1 - jitter * random));
 }

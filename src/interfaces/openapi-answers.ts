@@ -70,6 +70,19 @@ const changedSchedule = z.looseObject({
   changed: z.boolean(),
   position: text,
 });
+const delivery = z.looseObject({
+  delivery_id: text,
+  execution_id: text,
+  task_name: text,
+  target: text,
+  status: z.enum(['pending', 'sending', 'delivered', 'dead_lettered']),
+  attempt_count: count,
+  last_status: count.nullable(),
+  last_error: text.nullable(),
+  next_attempt_at: time.nullable(),
+  requested_at: time,
+  ended_at: time.nullable(),
+});
 const bulk = z.looseObject({
   dry_run: z.boolean(),
   matched: count,
@@ -133,6 +146,9 @@ export const ANSWERS: Readonly<Record<string, z.ZodType>> = {
   disable_schedule: changedSchedule,
   delete_schedule: changedSchedule,
   trigger_schedule: z.looseObject({ schedule_id: text, execution_id: text, created: z.boolean(), position: text }),
+  list_deliveries: z.looseObject({ deliveries: z.array(delivery), next_cursor }),
+  get_delivery: delivery.extend({ attempts: z.array(z.looseObject({ attempt: count, ok: z.boolean() })) }),
+  redeliver: z.looseObject({ delivery_id: text, status: text, position: text }),
   list_workers: z.looseObject({ workers: z.array(z.looseObject({ session_id: text, status: text, running: count })) }),
   list_sources: z.looseObject({ sources: z.array(source) }),
   sync_source: source,

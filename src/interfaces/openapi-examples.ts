@@ -11,6 +11,7 @@ export const PARAMETER_EXAMPLES: Readonly<Record<string, unknown>> = {
   replay_id: EXECUTION,
   session_id: EXECUTION,
   key_id: EXECUTION,
+  delivery_id: `${EXECUTION}_shop`,
   source: 'tasks',
 };
 

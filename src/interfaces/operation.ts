@@ -135,6 +135,7 @@ const NOT_FOUND = [
   'task_not_found',
   'replay_not_found',
   'schedule_not_found',
+  'delivery_not_found',
   'batch_not_found',
   'not_found',
 ] as const;

@@ -27,6 +27,7 @@ import { BATCH_OPERATIONS } from './batch-operations.ts';
 import { BULK_OPERATIONS } from './bulk-operations.ts';
 import { DEBUG_OPERATIONS } from './debug-operations.ts';
 import { DEBUG_SESSION_OPERATIONS } from './debug-session-operations.ts';
+import { DELIVERY_OPERATIONS } from './delivery-operations.ts';
 import { DIAGNOSIS_OPERATIONS } from './diagnosis-operations.ts';
 import { type Caller, type Core, command, metaOf, type Operation, query } from './operation.ts';
 import { PROFILE_OPERATIONS } from './profile-operations.ts';
@@ -269,6 +270,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...PROFILE_OPERATIONS,
   ...ACCESS_OPERATIONS,
   ...SCHEDULE_OPERATIONS,
+  ...DELIVERY_OPERATIONS,
   ...BATCH_OPERATIONS,
   ...BULK_OPERATIONS,
   ...SYSTEM_OPERATIONS,

@@ -100,6 +100,10 @@ async function again(
       from: retry.from,
       ...(retry.on === null ? {} : { on: [...retry.on] }),
     },
+    // A target that is no longer there is no reason not to try again.
+    ...(request.resultTo === undefined
+      ? {}
+      : { result_to: request.resultTo.filter((name) => deps.resultTargets.has(name)) }),
     ...(sameVersion ? { version: request.task.version } : {}),
     metadata: {
       ...metadata,

@@ -8,7 +8,7 @@ import type { TaskDirectory } from '../ports/task-directory.ts';
 
 /** Something that belongs to a task, or the task itself by name or id. */
 export interface Subject {
-  readonly kind: 'batch' | 'task' | 'execution' | 'replay' | 'session';
+  readonly kind: 'batch' | 'task' | 'execution' | 'replay' | 'session' | 'delivery';
   readonly id: string;
 }
 
@@ -21,6 +21,7 @@ export const SUBJECT_FIELDS: Readonly<Record<string, Subject['kind']>> = {
   original_execution: 'execution',
   replay_id: 'replay',
   session_id: 'session',
+  delivery_id: 'delivery',
   batch_id: 'batch',
 };
 
@@ -82,6 +83,7 @@ async function tasksOf(deps: TaskAccessDeps, { kind, id }: Subject, by: Principa
     }
     case 'execution':
     case 'replay':
+    case 'delivery':
       return present(await taskOfStream(deps.query.store, streamName(kind, id)));
     case 'batch':
       return tasksOfBatch(deps.query.store, id);

@@ -6,8 +6,8 @@ export interface Following {
   /** Pages begin after this position. */
   readonly from: Position;
   readonly filter: EventFilter;
-  /** Called with each page in order; one that throws is brought again. */
-  readonly onPage: (page: EventPage) => void;
+  /** Called with each page in order, the next one when it is done with the last; one that throws is brought again. */
+  readonly onPage: (page: EventPage) => void | Promise<void>;
   /** Told each time the following has broken off, before it is taken up again. */
   readonly onTrouble: (error: unknown) => void;
 }
@@ -29,7 +29,7 @@ export async function keepFollowing(
   while (!signal.aborted) {
     try {
       for await (const page of store.subscribe(position, filter, signal)) {
-        onPage(page);
+        await onPage(page);
         if (page.position > position) pauseMs = FIRST_PAUSE_MS;
         position = page.position;
       }

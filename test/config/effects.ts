@@ -38,6 +38,8 @@ const STORE = by(EXECUTION, 'event_store.url is where the log is, database.url w
 const WORKERS = by(SERVER, 'runs server.worker_threads executions at once, or workers.count where that is set');
 const TLS = by('e2e/tls.test.ts', 'speaks TLS from 1.2 on, and tells browsers to stay with it');
 const DELIVERY = by('e2e/webhooks.test.ts', 'that is signed runs the task of its sender on what was sent');
+const RESULTS = by('e2e/configured-results.test.ts', 'go to webhooks, files and stdout as the results section says');
+const RESULTS_FOR = by('e2e/results.test.ts', 'follows from the end, the task and the request');
 const AUDIT = by(ACCESS, 'mirrors the audit trail where mcp.audit_log_file says');
 const PRODUCTION = by('config/load.test.ts', 'refuses %s', 'lays the file of the environment over the file');
 const MCP = { owner: 'mcp' } as const;
@@ -124,6 +126,9 @@ export const EFFECTS: Readonly<Record<string, Effect>> = {
   'outbound.max_free_sockets': CONNECTIONS,
   'outbound.keep_alive': CONNECTIONS,
   'secrets.<name>.*': SECRETS,
+  'results.<name>.*': RESULTS,
+  'results.<name>.events': RESULTS_FOR,
+  'results.<name>.on_request': RESULTS_FOR,
   'webhooks.<name>.provider': DELIVERY,
   'webhooks.<name>.secret': DELIVERY,
   'webhooks.<name>.task': DELIVERY,

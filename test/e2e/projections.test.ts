@@ -31,7 +31,8 @@ function rowsOf(home: Home): Record<string, readonly string[]> {
 /** Runs of every kind: good, failing, retried, waiting, nested, cancelled; tasks edited, switched and deleted. */
 async function mixedWork(home: Home): Promise<void> {
   await using counter = await countCalls();
-  await using server = await startServerProcess(home);
+  const more = 'results:\n  archive: { type: file, path: results.jsonl }\n';
+  await using server = await startServerProcess(home, { more });
   const { url } = server;
   const post = (path: string, body?: unknown) => call(url, 'POST', `/api/v1${path}`, body);
   const task = (name: string, code: string) => post('/tasks', { name, code, tags: ['mixed'] });
@@ -69,7 +70,8 @@ async function mixedWork(home: Home): Promise<void> {
   await call(url, 'DELETE', '/api/v1/tasks/gone');
   await eventually('nothing runs', async () => {
     const { body } = await call(url, 'GET', '/api/v1/health');
-    return (body['executions'] as { running: number }).running === 0 ? true : undefined;
+    const { executions, deliveries } = body as { executions: { running: number }; deliveries: { open: number } };
+    return executions.running === 0 && deliveries.open === 0 ? true : undefined;
   });
   expect(await server.stop()).toBe(0);
 }

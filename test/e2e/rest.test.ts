@@ -6,6 +6,7 @@ import { ERRORS } from '../../src/domain/errors.ts';
 import { ROUTES } from '../../src/interfaces/surfaces.ts';
 import { TEST_SETTINGS } from '../support/app.ts';
 import { type HttpApi, startHttpApi } from '../support/http-api.ts';
+import { target } from '../support/result-receiver.ts';
 import { type Answer, call, eventually, type Home, openHome } from '../support/server.ts';
 
 const MAX_BYTES = 200_000;
@@ -27,7 +28,8 @@ beforeAll(async () => {
   api = await startHttpApi();
   home = openHome();
   const source = { name: 'empty', root: join(home.folder, 'tasks'), watch: false };
-  server = await startServer({ ...TEST_SETTINGS, sources: [source] }, LISTENER);
+  const results = [target('out', { kind: 'webhook', url: `${api.url}/json` }, { onRequest: true })];
+  server = await startServer({ ...TEST_SETTINGS, sources: [source], results }, LISTENER);
   await task('echo', 'function main(input) { console.log("seen", { input }); return input; }');
   await task('fetching', 'async function main({ url }) { return (await fetch(url + "/json")).json(); }');
   await task('failing', 'function main() { throw new TypeError("no luck"); }');
@@ -118,6 +120,7 @@ const MISSING: Readonly<Record<string, keyof typeof ERRORS>> = {
   schedule_id: 'schedule_not_found',
   batch_id: 'batch_not_found',
   session_id: 'debug_session_not_found',
+  delivery_id: 'delivery_not_found',
 };
 
 /** Operations on executions in another state than completed, by the task that leaves one there. */
@@ -143,9 +146,14 @@ describe('every route', () => {
 
   /** A good request for each, in the order in which they can be sent; what it answers is checked by its own tests. */
   it('gives its own status for a good request', async () => {
-    const { body: ended } = await post('/tasks/execute', { task_id: 'fetching', input: { url: api.url } });
+    const wish = { task_id: 'fetching', input: { url: api.url }, result_to: ['out'] };
+    const { body: ended } = await post('/tasks/execute', wish);
     expect(ended['status']).toBe('completed');
     const executionId = String(ended['execution_id']);
+    await eventually('its result was delivered', async () => {
+      const { body } = await get(`/deliveries/${executionId}_out`);
+      return body['status'] === 'delivered' ? true : undefined;
+    });
     const { body: replayed } = await post(`/executions/${executionId}/replay`, {});
     const { body: session } = await post('/debug/sessions', { execution_id: executionId });
     const { body: schedule } = await post('/schedules', {
@@ -161,6 +169,7 @@ describe('every route', () => {
       session_id: String(session['session_id']),
       task_id: 'routes',
       source: 'empty',
+      delivery_id: `${executionId}_out`,
       other_id: executionId,
       key_id: server.app.core.execute.runtime.uuidOf('key\nroutes'),
       replay_id: String(replayed['replayId']),
@@ -223,6 +232,7 @@ describe('health', () => {
       status: 'ok',
       isolation: expect.stringMatching(/^(?:namespaces|uid|process)$/),
       executions: { pending: expect.any(Number), running: expect.any(Number), here: expect.any(Number) },
+      deliveries: { open: expect.any(Number), dead_lettered: expect.any(Number) },
       head: expect.any(String),
       sources: [expect.objectContaining({ source: 'empty', error: null })],
     });

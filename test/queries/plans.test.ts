@@ -12,6 +12,7 @@ import {
   TABLES,
 } from '../../projections/read-models.ts';
 import { getAuditTrail } from '../../queries/audit.ts';
+import { countDeliveries, deliveryTable, listDeliveries } from '../../queries/delivery.ts';
 import { dispatchTable } from '../../queries/dispatch.ts';
 import { listExecutions, listSteps } from '../../queries/execution.ts';
 import { failureHistory, lastSuccess, listFailures } from '../../queries/failure.ts';
@@ -88,7 +89,8 @@ it.each([
 ])('executions with %j are found by an index', async (filter) => {
   const plans = await plansOf(() => readOf(listExecutions, filter));
   expect(plans.filter((plan) => plan.startsWith('SCAN'))).toEqual([]);
-  if (!('parent_id' in filter || 'batch_id' in filter || 'original_execution' in filter)) expect(plans.join()).not.toContain('FOR ORDER BY');
+  if (!('parent_id' in filter || 'batch_id' in filter || 'original_execution' in filter))
+    expect(plans.join()).not.toContain('FOR ORDER BY');
   if ('cursor' in filter) expect(plans.join()).toMatch(/requested_at<[?]/);
 });
 
@@ -109,6 +111,12 @@ it.each([
   ['versions of a task', () => readOf(listTaskVersions, { task_id: 'echo' })],
   ['tasks of a category', () => readOf(listTasks, { category: 'echo' })],
   ['schedules of a task', () => readOf(listSchedules, { task_id: 'echo' })],
+  ['deliveries to a target', () => readOf(listDeliveries, { target: 'shop' })],
+  ['deliveries of an execution', () => readOf(listDeliveries, { execution_id: 'one' })],
+  ['dead letters', () => readOf(listDeliveries, { status: 'dead_lettered' })],
+  ['how many are dead letters', () => countDeliveries(db)],
+  ['deliveries that are due', () => deliveryTable(db).due('shop', 0, 10)],
+  ['deliveries of other workers', () => deliveryTable(db).sentElsewhere('shop', ['one'], 10)],
   ['what has ended lately', () => executionStats(deps, 0)],
   ['failures by cause', () => readOf(listFailures, {})],
   ['failures of a task', () => readOf(listFailures, { task_id: 'echo', since: TIME })],
@@ -130,6 +138,7 @@ it('all of a list comes in the order of an index, page by page', async () => {
   for (const sort of ['name', 'updated_at']) {
     expect((await plansOf(() => readOf(listTasks, { sort })))[0]).toMatch(/^SCAN tasks USING INDEX/);
   }
+  expect((await plansOf(() => readOf(listDeliveries, {})))[0]).toMatch(/^SCAN deliveries USING INDEX/);
   expect((await plansOf(() => readOf(listSchedules, {})))[0]).toMatch(/^SCAN schedules USING INDEX/);
 });
 
