@@ -1,6 +1,10 @@
 /** Reads the tasks that a `--from-fs` names, together with those beside it that it may run through `runTask`. */
-import { existsSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { existsSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { openOutbound } from '../../infra/outbound.ts';
+import { systemRuntime } from '../../infra/runtime.ts';
+import { openTaskSource } from '../../infra/sources/open.ts';
 import { folderSource } from '../../infra/task-source.ts';
 import { RatchetError } from '../domain/errors.ts';
 import type { BrokenTask, TaskDefinition } from '../ports/task-source.ts';
@@ -12,13 +16,21 @@ export interface FromFs {
   readonly tasks: readonly TaskDefinition[];
 }
 
-/** Everything below `path`. Fails with `not_found` when there is nothing. */
+/** Everything below `path`, or in the archive that it is. Fails with `not_found` when there is nothing, or `source_refused`. */
 export async function listFrom(
   path: string,
 ): Promise<{ readonly tasks: readonly TaskDefinition[]; readonly broken: readonly BrokenTask[] }> {
   const root = resolve(path);
   if (!existsSync(root)) throw new RatchetError('not_found', `there is no file or folder ${path}`);
-  return folderSource({ name: 'from-fs', root }).list();
+  if (statSync(root).isDirectory()) return folderSource({ name: 'from-fs', root }).list();
+  const { newId, now } = systemRuntime();
+  const copiesFolder = join(tmpdir(), `ratchet-from-fs-${newId()}`);
+  try {
+    const deps = { outbound: openOutbound({ allow: [] }), copiesFolder, now };
+    return await openTaskSource({ name: 'from-fs', root, watch: false }, deps).list();
+  } finally {
+    rmSync(copiesFolder, { recursive: true, force: true });
+  }
 }
 
 /** One task to run. Fails with `not_found`, `invalid_task`, or when the folder holds several. */
@@ -35,6 +47,8 @@ export async function tasksFrom(path: string): Promise<FromFs> {
       `${path} holds ${tasks.length} tasks: name the folder of one, such as ${main.name}`,
     );
   }
+  // An archive is complete in itself.
+  if (!statSync(path).isDirectory()) return { main, tasks };
   const neighbours = await folderSource({ name: 'neighbours', root: dirname(resolve(path)) })
     .list()
     .catch(() => ({ tasks: [] }));

@@ -87,3 +87,22 @@ describe('ratchet repo status', () => {
     expect((await ratchet(home, ['repo', 'status', '--config', config])).code).toBe(0);
   });
 });
+
+describe('a zip of a task', () => {
+  it('is checked, tested and run like its folder', async () => {
+    const task = {
+      ...taskFilesOf('twice', 'function main(n) { return n * 2; }'),
+      'twice/tests/a.json': '{"input":2,"expected_output":4}',
+    };
+    writeFileSync(join(home.folder, 'twice.zip'), zipOf(task));
+    const run = (...args: string[]) => ratchet(home, [...args, '--from-fs', 'twice.zip', '--json']);
+    expect((await run('validate')).json()).toMatchObject({ valid: true, tasks: [{ name: 'twice' }] });
+    expect((await run('test')).json()).toMatchObject({ passed: 1, failed: 0 });
+    expect((await run('run-once', '--input-json', '21')).json()).toMatchObject({ output: 42 });
+    writeFileSync(join(home.folder, 'twice.zip'), zipOf({ '../evil': 'x' }));
+    expect(await run('validate')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('leads out of its folder'),
+    });
+  });
+});
