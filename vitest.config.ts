@@ -1,10 +1,12 @@
 import { defineConfig } from 'vitest/config';
 
+/** GraphQL compares classes: there must be one copy of them, the one that Node itself loads. */
+export const resolve = {
+  alias: [{ find: /^graphql$/, replacement: new URL('node_modules/graphql/index.js', import.meta.url).pathname }],
+};
+
 export default defineConfig({
-  // GraphQL compares classes: there must be one copy of them, the one that Node itself loads.
-  resolve: {
-    alias: [{ find: /^graphql$/, replacement: new URL('node_modules/graphql/index.js', import.meta.url).pathname }],
-  },
+  resolve,
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['test/long/**', '**/node_modules/**'],

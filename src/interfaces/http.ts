@@ -52,6 +52,9 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set([
   'too_many_connections',
 ]);
 
+/** Those that routes are made for, to be told where another one was tried. */
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
+
 /** Codes for what fastify itself refuses. */
 const FRAMEWORK: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'payload_too_large',
@@ -60,6 +63,14 @@ const FRAMEWORK: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_BAD_URL: 'invalid_request',
   FST_ERR_MAX_PARAM_LENGTH: 'invalid_request',
   FST_ERR_HANDLER_TIMEOUT: 'timeout',
+};
+
+const MAX_PART = 512;
+
+/** Texts in place of those of the framework that repeat the whole address. */
+const SAID: Readonly<Record<string, string>> = {
+  FST_ERR_BAD_URL: '(address): it is not percent-encoded as addresses are (RFC 3986)',
+  FST_ERR_MAX_PARAM_LENGTH: `(address): no part of it that names something may be longer than ${MAX_PART} characters`,
 };
 
 /** @returns a listener with no routes yet. */
@@ -76,7 +87,7 @@ export function createHttp(options: HttpOptions): FastifyInstance {
     keepAliveTimeout: options.keepAliveMs,
     forceCloseConnections: true,
     genReqId: (request) => correlationId(request.headers['x-correlation-id']) ?? options.newId(),
-    routerOptions: { maxParamLength: 512 },
+    routerOptions: { maxParamLength: MAX_PART },
     // Addresses that the router can not read come here, before any hook has run.
     frameworkErrors: (error, request, reply) => {
       reply.header('x-correlation-id', request.id);
@@ -96,7 +107,8 @@ export function createHttp(options: HttpOptions): FastifyInstance {
   });
   http.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?')[0] ?? '/';
-    const allowed = options.methodsAt(path);
+    const described = options.methodsAt(path);
+    const allowed = described.length > 0 ? described : METHODS.filter((method) => http.hasRoute({ method, url: path }));
     if (allowed.length === 0) throw new RatchetError('not_found', `there is nothing at ${request.method} ${path}`);
     reply.header('allow', allowed.join(', '));
     throw new RatchetError('method_not_allowed', `${path} takes ${allowed.join(', ')}, not ${request.method}`, {
@@ -123,7 +135,7 @@ function addIdentity(http: FastifyInstance, options: HttpOptions): void {
 }
 
 function tellError(options: HttpOptions, error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const known = ours(error);
+  const known = ours(error, options, request);
   const problem = problemOf(known, request.id);
   request.problem = problem.code;
   if (problem.code === 'internal') request.log.error({ err: error }, 'unexpected error');
@@ -148,11 +160,22 @@ function acceptJson(http: FastifyInstance): void {
   );
 }
 
-function ours(error: unknown): unknown {
+function ours(error: unknown, { maxRequestBytes }: HttpOptions, { headers }: FastifyRequest): unknown {
   if (error instanceof RatchetError || !(error instanceof Error) || !('code' in error)) return error;
   const code = typeof error.code === 'string' ? FRAMEWORK[error.code] : undefined;
   if (code === 'timeout') return new RatchetError(code, 'the answer took longer than server.request_timeout allows');
-  return code === undefined ? error : new RatchetError(code, error.message, { cause: error });
+  if (code === 'payload_too_large') {
+    const said = `the body is larger than the ${maxRequestBytes} bytes that limits.max_request_size allows`;
+    return new RatchetError(code, said, { details: { maxBytes: maxRequestBytes }, cause: error });
+  }
+  if (code === 'unsupported_media_type') {
+    const came = headers['content-type'] ?? 'none';
+    return new RatchetError(code, `content-type: application/json is expected; ${came.slice(0, 100)} came`, {
+      cause: error,
+    });
+  }
+  const said = SAID[String(error.code)];
+  return code === undefined ? error : new RatchetError(code, said ?? error.message, { cause: error });
 }
 
 function correlationId(header: string | string[] | undefined): string | null {

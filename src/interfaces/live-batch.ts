@@ -5,6 +5,7 @@ import { idOf, type StoredEvent } from '../domain/event.ts';
 import { decode } from '../domain/history.ts';
 import type { LiveMessage, OpenLive, Watch } from './live-watch.ts';
 import { parse } from './operation.ts';
+import { assertPosition } from './problems.ts';
 import { record } from './rest-request.ts';
 
 const input = z.strictObject({ batch_id: z.string().min(1).max(64) });
@@ -18,7 +19,7 @@ export const batchLive: OpenLive = async (watch, given) => {
   const { caller, signal } = watch;
   const { store } = watch.core.query;
   const after = caller.lastId ?? (await store.head());
-  await store.readAll(after, {}, 1);
+  await assertPosition(store, after, 'last-event-id');
   const first = await batchAt(watch, batchId, after);
   const isKnown = caller.lastId !== null && caller.lastId >= String(first['position']);
   if (isKnown && first['ended_at'] !== null) return null;

@@ -8,6 +8,7 @@ import type { TelemetryEvent } from '../domain/telemetry.ts';
 import { isoTime } from '../domain/time.ts';
 import type { LiveMessage, OpenLive, Watch } from './live-watch.ts';
 import { parse } from './operation.ts';
+import { assertPosition } from './problems.ts';
 import { record } from './rest-request.ts';
 
 const ENDED: ReadonlySet<unknown> = new Set(['completed', 'failed', 'cancelled']);
@@ -65,7 +66,7 @@ function isTold({ caller }: Watch, { status, position }: Readonly<Record<string,
 
 /** Fails with `invalid_request` for a last id that is no position. */
 async function refuseBadId({ core, caller }: Watch): Promise<void> {
-  if (caller.lastId !== null) await core.query.store.readAll(caller.lastId, {}, 1);
+  if (caller.lastId !== null) await assertPosition(core.query.store, caller.lastId, 'last-event-id');
 }
 
 const logsInput = statusInput.extend({

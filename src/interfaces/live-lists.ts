@@ -6,6 +6,7 @@ import { isAllowedTask } from '../domain/access.ts';
 import { type Category, idOf } from '../domain/event.ts';
 import type { LiveMessage, OpenLive, Watch } from './live-watch.ts';
 import { parse } from './operation.ts';
+import { assertPosition } from './problems.ts';
 
 /** More is told by the pages of the list. */
 const SNAPSHOT = 1_000;
@@ -28,7 +29,7 @@ function listLive({ category, event, read, taskOf }: Kind): OpenLive {
     parse(z.strictObject({}), input);
     const { store } = core.query;
     const after = caller.lastId ?? (await store.head());
-    await store.readAll(after, {}, 1);
+    await assertPosition(store, after, 'last-event-id');
     const snapshot = await operation.run(core, { limit: SNAPSHOT }, { ...caller, minPosition: after });
     return (async function* (): AsyncGenerator<LiveMessage, void> {
       if (caller.lastId === null) yield { id: after, event: 'snapshot', data: snapshot };

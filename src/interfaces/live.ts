@@ -8,6 +8,7 @@ import { executionLive, logsLive, traceLive } from './live-execution.ts';
 import { schedulesLive, tasksLive } from './live-lists.ts';
 import type { LiveMessage, OpenLive } from './live-watch.ts';
 import { parse } from './operation.ts';
+import { assertPosition } from './problems.ts';
 
 const eventsInput = z.strictObject({
   ...eventFilterInput,
@@ -21,7 +22,7 @@ const eventsLive: OpenLive = async ({ core, operation, caller, signal }, input) 
   const isSeen = eventSight(store, caller.principal.tasks);
   const after = caller.lastId ?? asked ?? (await store.head());
   // A position that is none is refused here, while there still is an answer to refuse with.
-  await store.readAll(after, {}, 1);
+  await assertPosition(store, after, caller.lastId === null ? 'after' : 'last-event-id');
   return (async function* (): AsyncGenerator<LiveMessage, void> {
     for await (const page of store.subscribe(after, eventFilter(filter), signal)) {
       for (const event of page.events) {

@@ -9,7 +9,7 @@ import type { Query, QueryDeps } from '../../queries/query.ts';
 import { authorize, type Permission, type Principal } from '../domain/access.ts';
 import type { Debugging } from '../domain/debugging.ts';
 import type { Diagnosis } from '../domain/diagnosis.ts';
-import { isRatchetError, RatchetError } from '../domain/errors.ts';
+import { isRatchetError } from '../domain/errors.ts';
 import { type Position, START } from '../domain/event.ts';
 import type { ExecutionSource, TerminalEvent } from '../domain/execution.ts';
 import { canonicalJson } from '../domain/journal.ts';
@@ -22,6 +22,7 @@ import type { Access } from './identity.ts';
 import type { Counted } from './limit-answers.ts';
 import { countOperation } from './operation-limits.ts';
 import { assertPlainNames } from './plain-names.ts';
+import { assertPosition, invalidRequest, namingField } from './problems.ts';
 import { authorizeSubjects, type Subject, subjectsIn } from './task-access.ts';
 
 /** What operations work with; `app.ts` puts it together. */
@@ -94,7 +95,11 @@ function operation<Input>({ run, about, ...definition }: Definition<Input>): Ope
       await countOperation(core.rateLimits, caller.principal, definition.name, caller.onCounted);
       const parsed = parse(definition.input, input);
       await authorizeTasks(core, caller, [...subjectsIn(parsed), ...(about?.(parsed) ?? [])], definition.name);
-      return run(core, parsed, caller);
+      try {
+        return await run(core, parsed, caller);
+      } catch (error) {
+        throw namingField(error, parsed);
+      }
     },
   };
 }
@@ -112,17 +117,9 @@ export function authorizeTasks(
 /** @returns the input in its form. Fails with `invalid_request` naming each field. */
 export function parse<Input>(form: z.ZodType<Input>, input: unknown): Input {
   assertPlainNames(input);
-  const parsed = form.safeParse(input);
+  const parsed = form.safeParse(input, { reportInput: true });
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.flatMap(problemsOf).slice(0, 20);
-  const first = problems[0];
-  throw new RatchetError('invalid_request', `${first?.field}: ${first?.message}`, { details: { problems } });
-}
-
-function problemsOf(issue: z.core.$ZodIssue): readonly { readonly field: string; readonly message: string }[] {
-  const fieldOf = (path: readonly PropertyKey[]): string => path.map(String).join('.') || '(body)';
-  if (issue.code !== 'unrecognized_keys') return [{ field: fieldOf(issue.path), message: issue.message }];
-  return issue.keys.map((key) => ({ field: fieldOf([...issue.path, key]), message: 'there is no such field' }));
+  throw invalidRequest(parsed.error.issues);
 }
 
 /** How long a query waits for the read models to reach the position it asked for. */
@@ -135,7 +132,6 @@ const NOT_FOUND = [
   'task_not_found',
   'replay_not_found',
   'schedule_not_found',
-  'delivery_not_found',
   'batch_not_found',
   'not_found',
 ] as const;
@@ -161,7 +157,10 @@ export function query<Input, Output>({ read, ...definition }: Query<Input, Outpu
 
 /** The log is asked too: what is no position at all is refused at once, instead of waited for. */
 async function reachAsked(core: Core, position: Position): Promise<void> {
-  await Promise.all([core.progress.reach(position, REACH_MS), core.query.store.readAll(position, {}, 1)]);
+  await Promise.all([
+    core.progress.reach(position, REACH_MS),
+    assertPosition(core.query.store, position, 'min_position'),
+  ]);
 }
 
 /** An operation that asks for something to be done. */

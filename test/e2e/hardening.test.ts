@@ -128,6 +128,19 @@ describe('connections', () => {
     });
   });
 
+  it('that ask to become sockets where there are none get their answer, and are closed', async () => {
+    const asking = await Promise.all(
+      ['/health', '/api/v1/tasks', '/nowhere'].map((path) =>
+        raw(
+          server.url,
+          `GET ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`,
+        ),
+      ),
+    );
+    await eventually('all are closed', () => closedOf(asking));
+    expect(asking.map(({ received }) => received().slice(9, 12))).toEqual(['200', '200', '404']);
+  });
+
   it('beyond the limit are told when to come back, and closed at once where they are far too many', async () => {
     const crowded = await start({ maxConnections: 3 });
     const idle = await Promise.all(Array.from({ length: 3 }, () => raw(crowded.url, '')));
@@ -218,6 +231,25 @@ describe('names and ids', () => {
   it('of fields are those of the operation, not those of prototypes', async () => {
     for (const key of ['__proto__', 'constructor', 'toString'])
       expect(await get(`/tasks?${key}=1`)).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
+  });
+});
+
+describe('methods', () => {
+  it('that an address does not take are told with those that it does, on every address', async () => {
+    for (const [path, allow] of [
+      ['/health', 'GET'],
+      ['/docs', 'GET'],
+      ['/api/v1/tasks', 'GET, POST'],
+    ])
+      for (const method of ['PUT', 'TRACE']) {
+        const traced = await raw(
+          server.url,
+          `${method} ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`,
+        );
+        await eventually('it is closed', () => closedOf([traced]));
+        expect(traced.received()).toContain(`allow: ${allow}\r\n`);
+        expect(problemIn(traced.received())).toMatchObject({ code: 'method_not_allowed' });
+      }
   });
 });
 

@@ -5,6 +5,7 @@ import { RatchetError } from '../../domain/errors.ts';
 import { idOf, type Position, streamName } from '../../domain/event.ts';
 import { changeOf } from '../live-batch.ts';
 import { authorizeTasks } from '../operation.ts';
+import { assertPosition } from '../problems.ts';
 import { connectionOf } from './connections.ts';
 import type { GraphqlContext } from './context.ts';
 import { executionById } from './execution-resolvers.ts';
@@ -49,7 +50,7 @@ const batchUpdated: Resolver = async (_source, { batchId, from }, context) => {
   const asked = textOf(from);
   if (asked !== null && asked.length > MAX_POSITION) throw new RatchetError('invalid_request', 'from: is no position');
   const after = asked ?? (await store.head());
-  await store.readAll(after, {}, 1);
+  await assertPosition(store, after, 'from');
   const history = await store.readStream(streamName('batch', id));
   if (history.length === 0) {
     throw new RatchetError('batch_not_found', `there is no batch ${id}`, { details: { batchId: id } });

@@ -14,7 +14,7 @@ import {
 } from 'graphql';
 import { RatchetError } from '../../domain/errors.ts';
 import { GraphqlContext } from './context.ts';
-import { excesses, type GraphqlLimits, refusal } from './limits.ts';
+import { assertShallow, excesses, type GraphqlLimits, refusal } from './limits.ts';
 import { begun } from './read-position.ts';
 import { fieldResolver } from './resolver.ts';
 
@@ -66,6 +66,7 @@ export class Engine {
         details,
       );
     }
+    assertShallow(text);
     const checked: Checked = { document: parse(text, { maxTokens: tokens, noLocation: false }), errors: null };
     this.#checked.set(checked.document, checked);
     if (text.length <= REMEMBERED_CHARACTERS) this.#remember(text, checked);

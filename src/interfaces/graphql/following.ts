@@ -9,6 +9,7 @@ import { idOf, type Position, type StoredEvent, streamName } from '../../domain/
 import { TERMINAL_EVENT_TYPES } from '../../domain/execution.ts';
 import type { EventFilter } from '../../ports/event-store.ts';
 import { authorizeTasks } from '../operation.ts';
+import { assertPosition } from '../problems.ts';
 import type { GraphqlContext } from './context.ts';
 
 export interface Following {
@@ -28,9 +29,8 @@ export async function follow(
   { from, filter, executionId }: Following,
 ): Promise<AsyncGenerator<StoredEvent, void>> {
   const { store } = context.core.query;
-  if (from !== null && from.length > MAX_POSITION) throw new RatchetError('invalid_request', 'from: is no position');
   const after = from ?? (await store.head());
-  await store.readAll(after, {}, 1);
+  await assertPosition(store, after.slice(0, MAX_POSITION), 'from');
   if (executionId === null) return everything(context, after, filter);
   await authorizeTasks(context.core, context.options.caller, [{ kind: 'execution', id: executionId }], 'subscribe');
   const [first] = await store.readStream(streamName('execution', executionId), { limit: 1 });

@@ -9,8 +9,11 @@ import {
   getNamedType,
   isObjectType,
   Kind,
+  Lexer,
   type OperationDefinitionNode,
   type SelectionSetNode,
+  Source,
+  TokenKind,
   valueFromASTUntyped,
 } from 'graphql';
 import { ERRORS, type ErrorCode } from '../../domain/errors.ts';
@@ -39,6 +42,24 @@ export const GRAPHQL_LIMITS: GraphqlLimits = {
 /** @returns an error with a code of our table. */
 export function refusal(code: ErrorCode, message: string, details: object): GraphQLError {
   return new GraphQLError(message, { extensions: { code, remedy: ERRORS[code].remedy, details } });
+}
+
+/** Brackets within brackets: far more than any depth of fields needs, and far from where a parser runs out of stack. */
+const MAX_NESTING = 256;
+const OPENING: ReadonlySet<TokenKind> = new Set([TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L]);
+const CLOSING: ReadonlySet<TokenKind> = new Set([TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R]);
+
+/** Fails with `query_too_complex` for text whose brackets are nested too deep to be parsed, and as the parser for no text of GraphQL. */
+export function assertShallow(text: string): void {
+  const lexer = new Lexer(new Source(text));
+  let nesting = 0;
+  for (let token = lexer.advance(); token.kind !== TokenKind.EOF; token = lexer.advance()) {
+    if (OPENING.has(token.kind)) nesting += 1;
+    else if (CLOSING.has(token.kind)) nesting -= 1;
+    if (nesting <= MAX_NESTING) continue;
+    const said = `the document has more than ${MAX_NESTING} levels of brackets`;
+    throw refusal('query_too_complex', said, { limit: 'levels of brackets', found: nesting, most: MAX_NESTING });
+  }
 }
 
 interface Measure {

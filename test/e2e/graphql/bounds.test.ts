@@ -97,6 +97,8 @@ describe('a document', () => {
       '{ executions(first: 60) { edges { node { analysis } } } }',
       'objects to tell',
     ],
+    ['whose brackets open and never close', '{ a '.repeat(2_000), 'levels of brackets'],
+    ['whose lists are nested beyond any use', `{ task(taskId: ${'['.repeat(2_000)}`, 'levels of brackets'],
     ['that is too long', `# ${'x'.repeat(100_000)}\n{ position }`, 'characters'],
   ])('%s', async (_, query, limit) => {
     const { errors } = await graphql.ask(query);
