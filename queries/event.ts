@@ -1,6 +1,6 @@
 /** Tells stored events as they are, one stream or all, without what readers may not see. */
 import { z } from 'zod';
-import { RatchetError } from '../src/domain/errors.ts';
+import { isRatchetError, RatchetError } from '../src/domain/errors.ts';
 import { type Category, categoryOf, type Json, START, type StoredEvent, streamName } from '../src/domain/event.ts';
 import type { EventFilter } from '../src/ports/event-store.ts';
 import { cursor, decodeCursor, defineQuery, limit, pageOf } from './query.ts';
@@ -56,6 +56,22 @@ export const listEvents = defineQuery({
       position: page.position,
       at_head: page.atHead,
     };
+  },
+});
+
+export const getEvent = defineQuery({
+  name: 'get_event',
+  permission: 'read_traces',
+  description: 'The event at a position.',
+  input: z.strictObject({ position: z.string().min(1).max(64) }),
+  read: async ({ store }, { position }, patterns) => {
+    // What is no position at all is no event either.
+    const event = await store.readAt(position).catch((error: unknown) => {
+      if (isRatchetError(error, 'invalid_request')) return null;
+      throw error;
+    });
+    if (event !== null && (await eventSight(store, patterns)(event))) return shownEvent(event);
+    throw new RatchetError('not_found', `there is no event at position ${position}`, { details: { position } });
   },
 });
 

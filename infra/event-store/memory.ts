@@ -76,6 +76,10 @@ export function memoryEventStore(options: MemoryOptions = {}): EventStore {
       const events = streams.get(stream) ?? [];
       return events.slice(from, limit === undefined ? undefined : from + limit);
     },
+    async readAt(position) {
+      assertOpen();
+      return log[numberOf(position) - 1] ?? null;
+    },
     readAll,
     subscribe(after, filter, signal) {
       assertOpen();

@@ -19,12 +19,14 @@ export class SqliteReader {
   readonly #head: StatementSync;
   readonly #dataVersion: StatementSync;
   readonly #stream: StatementSync;
+  readonly #one: StatementSync;
   readonly #filtered = new Map<string, StatementSync>();
 
   constructor(db: DatabaseSync) {
     this.#db = db;
     this.#head = db.prepare('SELECT max(position) AS position FROM events');
     this.#dataVersion = db.prepare('PRAGMA data_version');
+    this.#one = db.prepare(`SELECT ${COLUMNS} FROM events WHERE position = ?`);
     this.#stream = db.prepare(
       `SELECT ${COLUMNS} FROM events WHERE stream = ? AND version >= ? ORDER BY version LIMIT ?`,
     );
@@ -43,6 +45,12 @@ export class SqliteReader {
   /** See `EventStore.readStream`. */
   readStream(stream: string, from: number, limit: number | undefined): StoredEvent[] {
     return this.#stream.all(stream, from, limit ?? -1).map(eventOf);
+  }
+
+  /** See `EventStore.readAt`. */
+  readAt(position: Position): StoredEvent | null {
+    const row = this.#one.get(numberOf(position));
+    return row === undefined ? null : eventOf(row);
   }
 
   /** See `EventStore.readAll`. */

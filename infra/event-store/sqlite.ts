@@ -135,6 +135,9 @@ function eventStore({ path, reader, writer, tail }: Parts): EventStore {
       checkLimit(limit);
       return read(() => reader.readStream(stream, from, limit));
     },
+    async readAt(position) {
+      return read(() => reader.readAt(position));
+    },
     async readAll(after, filter, limit) {
       checkLimit(limit);
       return read(() => reader.readAll(after, filter, limit));

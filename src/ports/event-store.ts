@@ -40,6 +40,9 @@ export interface EventStore {
   /** Events of a stream in order, from version `from` (default 0), at most `limit` (default: all). Empty for an unknown stream. */
   readStream(stream: string, options?: { from?: number; limit?: number }): Promise<readonly StoredEvent[]>;
 
+  /** The event at this very position; null when there is none. Fails with `invalid_request` for text that is no position. */
+  readAt(position: Position): Promise<StoredEvent | null>;
+
   /** One page of the log after a position, at most `limit` matching events. May return fewer and still not be at the head. */
   readAll(after: Position, filter: EventFilter, limit: number): Promise<EventPage>;
 

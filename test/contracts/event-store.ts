@@ -261,6 +261,14 @@ export function eventStoreContract(name: string, createLog: () => Promise<LogUnd
         for (const limit of [1, 7, 30, 89, 90, 91]) expect(await readEverything(store, {}, limit)).toEqual(whole);
       });
 
+      test('an event is read at its position, and nothing at one where none is', async () => {
+        await store.append('task-1', 'any', newEvents(3));
+        const [, second] = await store.readStream('task-1');
+        expect(await store.readAt(second?.position ?? '')).toEqual(second);
+        expect(await store.readAt(START)).toBeNull();
+        expect((await failure(store.readAt('nonsense'))).code).toBe('invalid_request');
+      });
+
       test('a page that ends with the last event knows that it is at the head', async () => {
         await store.append('task-1', 'any', newEvents(4));
         const page = await store.readAll(START, {}, 4);
