@@ -142,6 +142,20 @@ export const deleteTask = defineCommand<SwitchInput, TaskState, TaskEvent>({
   },
 });
 
+/** Brings a deleted task back, enabled, with all its versions; one that is there stays as it is. */
+export const restoreTask = defineCommand<SwitchInput, TaskState, TaskEvent>({
+  name: 'restore_task',
+  permission: 'manage_tasks',
+  input: switchInput,
+  stream: (input) => streamName('task', input.taskId),
+  evolution: task,
+  decide: (state, input) => {
+    if (state.status === 'none') throw unknown(input.taskId);
+    if (input.baseVersion !== undefined) currentIs(state, input.baseVersion);
+    return state.status === 'deleted' ? [{ type: 'TaskRestored', data: {} }] : [];
+  },
+});
+
 /** Fails with `task_not_found`, or `version_conflict` when it is not as the caller has seen it. */
 function seen(state: TaskState, { taskId, baseVersion }: SwitchInput): ExistingTask {
   const existing = living(state, taskId);

@@ -1,7 +1,9 @@
 /** Reads the tests that stand beside a task, with all the spellings that authors use, into one shape. */
 import { z } from 'zod';
+import { RatchetError } from '../src/domain/errors.ts';
 import type { Json } from '../src/domain/event.ts';
 import type { HttpMock, StepMock, TaskTest } from '../src/ports/task-source.ts';
+import type { TestCases } from '../src/ports/test-cases.ts';
 
 const json: z.ZodType<Json> = z.json();
 const text = z.string().max(16_384);
@@ -170,4 +172,19 @@ function expectationOf(test: z.infer<typeof testFile>): TaskTest['expectation'] 
   if (error === true || test.should_fail === true) return { kind: 'any-error' };
   const output = test.expected_output === undefined ? test.expected : test.expected_output;
   return output === undefined ? { kind: 'none' } : { kind: 'output', value: output };
+}
+
+/** @returns a reader of tests that come through an interface. */
+export function openTestCases(): TestCases {
+  return {
+    read: (test, place) => {
+      const parsed = testFile.safeParse(test);
+      if (parsed.success) return parseTest(test, place);
+      const problems = parsed.error.issues
+        .slice(0, 20)
+        .map(({ path, message }) => ({ field: [place, ...path].map(String).join('.'), message }));
+      const [first] = problems;
+      throw new RatchetError('invalid_request', `${first?.field}: ${first?.message}`, { details: { problems } });
+    },
+  };
 }

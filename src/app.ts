@@ -12,6 +12,7 @@ import { openEventStore } from '../infra/event-store/open.ts';
 import { openFiles } from '../infra/files.ts';
 import { makeFolder } from '../infra/folder.ts';
 import { openOutbound } from '../infra/outbound.ts';
+import { openPatternCheck } from '../infra/pattern-check.ts';
 import { eventStoreBlobs } from '../infra/payload-blobs.ts';
 import { memoryRateLimits } from '../infra/rate-limits.ts';
 import { openSqliteReadStore } from '../infra/read-store/sqlite.ts';
@@ -25,6 +26,7 @@ import { type ConfiguredSecret, configuredSecrets } from '../infra/secrets.ts';
 import { openSignatures } from '../infra/signatures.ts';
 import { openSourceMaps } from '../infra/source-map.ts';
 import { openTaskSource, type SourceSettings } from '../infra/sources/open.ts';
+import { openTestCases } from '../infra/task-tests.ts';
 import { openTokens, type TokenSettings } from '../infra/tokens.ts';
 import { type OwnSession, openLockedSession, openLoneSession } from '../infra/worker-sessions.ts';
 import type { ReadModels } from '../projections/read-models.ts';
@@ -62,6 +64,7 @@ import { startWorkerSession } from './reactors/worker-session.ts';
 
 /** What callers are known by. */
 export interface AccessSettings {
+import { taskTestingOf } from './reactors/task-testing.ts';
   readonly entrance: Entrance;
   readonly keys: readonly ConfiguredKey[];
   readonly tokens: TokenSettings;
@@ -109,6 +112,8 @@ export interface AppSettings {
   readonly auditFile: string | null;
   readonly logger: FastifyBaseLogger;
 }
+  /** Senders that may start tasks, so that such a task is not deleted by mistake; none where left out. */
+  readonly webhooks?: readonly { readonly name: string; readonly task: string | null }[];
 
 export interface AppHealth {
   readonly status: 'ok' | 'degraded';
@@ -230,6 +235,7 @@ async function openParts(settings: AppSettings, closers: Closers) {
     debugSandbox,
     sourceMaps: openSourceMaps(),
     limits,
+    testCases: openTestCases(),
     outbound,
     files: openFiles(settings.fileRoots),
     secrets: configuredSecrets(settings.secrets),
@@ -370,6 +376,13 @@ function appOf(settings: AppSettings, parts: Parts, { sources, meter }: Acting, 
     store,
     directory,
     projector,
+    testing: taskTestingOf({
+      ...parts,
+      syntax: openCodeSyntax(),
+      patterns: openPatternCheck(),
+      places: settings.workers,
+    }),
+    webhooks: settings.webhooks ?? [],
     refuse: (refusal) => refusals.note(refusal),
     attach: (http) => void closers.push(() => http.close()),
     health: async () => {

@@ -43,7 +43,7 @@ export interface Server {
 
 /** Opens everything and listens. Fails as the app does, or with the system's error for a port that can not be had. */
 export async function startServer(settings: AppSettings, serve: ServeSettings): Promise<Server> {
-  const app = await openApp(settings);
+  const app = await openApp({ ...settings, webhooks: serve.webhooks ?? [] });
   try {
     const { runtime } = app.core.execute;
     const hasRest = serve.hasRest ?? true;

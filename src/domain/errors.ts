@@ -33,6 +33,7 @@ export const ERRORS = {
   version_conflict: rule(409, 'state', 'Load the current state and decide again.'),
   precondition_failed: rule(412, 'state', 'Load the current state, and send its ETag with the edit.'),
   idempotency_mismatch: rule(409, 'caller', 'Use a new idempotency key for a different request.'),
+  task_in_use: rule(409, 'state', 'End or change what uses the task, or delete it with force.'),
   task_disabled: rule(409, 'state', 'Enable the task first.'),
   dangerous_task: rule(403, 'caller', 'Set allow_dangerous_tasks if this task may run here.'),
   execution_finished: rule(409, 'state', 'The execution has ended; nothing more can be done to it. Retry it instead.'),

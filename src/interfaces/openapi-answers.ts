@@ -104,6 +104,24 @@ const source = z.looseObject({
   last_sync_at: time,
 });
 
+const problem = z.looseObject({
+  severity: text,
+  code: text,
+  message: text,
+  in: text,
+  line: count.nullable(),
+  column: count.nullable(),
+  source: text.nullable(),
+  pointer: text.nullable(),
+});
+const testRun = z.looseObject({
+  passed: count,
+  failed: count,
+  not_run: z.array(text),
+  duration_ms: z.number(),
+  results: z.array(z.looseObject({ name: text, passed: z.boolean(), reason: text.nullable() })),
+});
+
 /** By operation. */
 export const ANSWERS: Readonly<Record<string, z.ZodType>> = {
   list_available_tasks: z.looseObject({ tasks: z.array(task), next_cursor }),
@@ -111,6 +129,15 @@ export const ANSWERS: Readonly<Record<string, z.ZodType>> = {
   create_task: changedTask,
   edit_task: changedTask,
   delete_task: changedTask,
+  restore_task: changedTask,
+  validate_task: z.looseObject({
+    valid: z.boolean(),
+    errors: count,
+    warnings: count,
+    problems: z.array(problem),
+    tests: testRun.nullable(),
+  }),
+  run_task_tests: testRun.extend({ task_id: text, task_name: text, version: count }),
   enable_task: changedTask,
   disable_task: changedTask,
   execute_task: z.looseObject({

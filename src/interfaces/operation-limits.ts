@@ -35,3 +35,12 @@ export async function countOperation(
   onCounted(counted);
   assertAllowed(counted);
 }
+
+/** Counts a run of tests under the limit of executions, each test as one. Fails with `rate_limited`. */
+export async function countTests(
+  counts: RateLimits,
+  { principal, onCounted }: { readonly principal: Principal; readonly onCounted?: (counted: Counted) => void },
+  tests: number,
+): Promise<void> {
+  if (tests > 0) await countOperation(counts, principal, 'execute_task', onCounted, tests);
+}

@@ -18,6 +18,7 @@ import type { Replays } from '../domain/replay.ts';
 import type { SourceStatus } from '../domain/source-status.ts';
 import type { RateLimits } from '../ports/rate-limits.ts';
 import type { ProjectionProgress } from '../ports/read-store.ts';
+import type { TaskTesting } from '../ports/task-testing.ts';
 import type { Access } from './identity.ts';
 import type { Counted } from './limit-answers.ts';
 import { countOperation } from './operation-limits.ts';
@@ -45,6 +46,9 @@ export interface Core {
   readonly debugging: Debugging;
   readonly diagnosis: Diagnosis;
   readonly profiling: Profiling;
+  readonly testing: TaskTesting;
+  /** Senders that may start tasks, by the configuration. */
+  readonly webhooks: readonly { readonly name: string; readonly task: string | null }[];
   readonly sources: {
     list(): readonly SourceStatus[];
     sync(name: string): Promise<SourceStatus>;
@@ -133,6 +137,7 @@ const NOT_FOUND = [
   'replay_not_found',
   'schedule_not_found',
   'batch_not_found',
+  'delivery_not_found',
   'not_found',
 ] as const;
 

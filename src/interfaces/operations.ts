@@ -1,27 +1,16 @@
 /** The one list of everything that can be asked of Ratchet: each interface derives its routes, fields or tools from it. */
 import { z } from 'zod';
 import { giveAnswer } from '../../commands/answer-question.ts';
-import { baseVersion } from '../../commands/define-schedule.ts';
 import { executeTask, executeTaskInput, type Origin } from '../../commands/execute-task.ts';
 import { cancelExecution } from '../../commands/execution.ts';
-import { type Handled, handle } from '../../commands/handle.ts';
-import {
-  createTaskInput,
-  definitionOf,
-  editedDefinition,
-  publishDefinition,
-  updateTaskInput,
-} from '../../commands/publish-task.ts';
-import { deleteTask, disableTask, enableTask } from '../../commands/task.ts';
+import { handle } from '../../commands/handle.ts';
 import { getAuditTrail } from '../../queries/audit.ts';
-import { listEvents, listExecutionEvents } from '../../queries/event.ts';
+import { getEvent, listEvents, listExecutionEvents } from '../../queries/event.ts';
 import { getExecution, listExecutions, listSteps } from '../../queries/execution.ts';
 import { getTask, listTasks, listTaskVersions } from '../../queries/task.ts';
 import { getLogs, getTrace } from '../../queries/telemetry.ts';
-import { RatchetError } from '../domain/errors.ts';
 import type { TerminalEvent } from '../domain/execution.ts';
 import { explain } from '../domain/explain.ts';
-import { currentVersion, type TaskState } from '../domain/task.ts';
 import { ACCESS_OPERATIONS } from './access-operations.ts';
 import { BATCH_OPERATIONS } from './batch-operations.ts';
 import { BULK_OPERATIONS } from './bulk-operations.ts';
@@ -35,9 +24,10 @@ import { REPLAY_OPERATIONS } from './replay-operations.ts';
 import { forkOf, retryOf } from './retry-execution.ts';
 import { SCHEDULE_OPERATIONS } from './schedule-operations.ts';
 import { SYSTEM_OPERATIONS } from './system-operations.ts';
+import { TASK_OPERATIONS } from './task-operations.ts';
+import { TESTING_OPERATIONS } from './testing-operations.ts';
 
 const executionId = z.strictObject({ execution_id: z.string().min(1).max(64) });
-const taskId = z.string().min(1).max(256);
 const reason = z.string().max(1024).optional();
 
 async function request(core: Core, input: z.infer<typeof executeTaskInput>, caller: Caller, fork?: Origin['fork']) {
@@ -84,42 +74,6 @@ export async function toldEnd(core: Core, end: TerminalEvent) {
     default:
       return end satisfies never;
   }
-}
-
-function toldTask(handled: Handled<TaskState>) {
-  const { state, changed, position } = handled;
-  if (state.status === 'none') throw new RatchetError('internal', 'a command left no task');
-  const version = currentVersion(state);
-  return {
-    id: state.taskId,
-    name: state.name,
-    status: state.status,
-    version: version?.version ?? 0,
-    version_label: version?.versionLabel ?? '',
-    content_hash: version?.contentHash ?? '',
-    changed,
-    position,
-  };
-}
-
-function switching(definition: typeof enableTask, description: string): Operation {
-  return command({
-    name: definition.name,
-    permission: definition.permission,
-    description,
-    input: z.strictObject({ task_id: taskId, reason, base_version: baseVersion }),
-    run: async (core, input, caller) => {
-      const task = core.execute.directory.find(input.task_id);
-      if (task === undefined)
-        throw new RatchetError('task_not_found', `there is no task ${input.task_id}`, {
-          details: { task: input.task_id },
-        });
-      const given = { taskId: task.taskId, reason: input.reason ?? null, baseVersion: input.base_version };
-      const handled = await handle(core.execute, definition, given, metaOf(core, caller, definition.name, input));
-      await core.execute.directory.reach(handled.position);
-      return toldTask(handled);
-    },
-  });
 }
 
 export const OPERATIONS: readonly Operation[] = [
@@ -179,42 +133,8 @@ export const OPERATIONS: readonly Operation[] = [
       };
     },
   }),
-  command({
-    name: 'create_task',
-    permission: 'manage_tasks',
-    description: 'Create a task from code and schemas.',
-    input: createTaskInput,
-    about: ({ name }) => [{ kind: 'task', id: name }],
-    run: async (core, input, caller) => {
-      const publication = { intent: 'create', enabled: input.enabled, baseVersion: null, source: null } as const;
-      return toldTask(
-        await publishDefinition(
-          core.publish,
-          definitionOf(input),
-          publication,
-          metaOf(core, caller, 'create_task', input),
-        ),
-      );
-    },
-  }),
-  command({
-    name: 'edit_task',
-    permission: 'manage_tasks',
-    description: 'Publish a new version of a task; what is left out stays as it is.',
-    input: updateTaskInput,
-    run: async (core, input, caller) => {
-      const definition = await editedDefinition(core.publish, input);
-      const publication = {
-        intent: 'update',
-        enabled: true,
-        baseVersion: input.base_version ?? null,
-        source: null,
-      } as const;
-      return toldTask(
-        await publishDefinition(core.publish, definition, publication, metaOf(core, caller, 'edit_task', input)),
-      );
-    },
-  }),
+  ...TASK_OPERATIONS,
+  ...TESTING_OPERATIONS,
   command({
     name: 'fork_execution',
     permission: 'execute_tasks',
@@ -274,9 +194,6 @@ export const OPERATIONS: readonly Operation[] = [
   ...BATCH_OPERATIONS,
   ...BULK_OPERATIONS,
   ...SYSTEM_OPERATIONS,
-  switching(enableTask, 'Let a disabled task be executed again.'),
-  switching(disableTask, 'Refuse new executions of a task.'),
-  switching(deleteTask, 'Delete a task; its versions and executions stay on record.'),
   query(listTasks),
   query(getTask),
   query(listTaskVersions),
@@ -287,6 +204,7 @@ export const OPERATIONS: readonly Operation[] = [
   query(getTrace),
   query(listExecutionEvents),
   query(listEvents),
+  query(getEvent),
   query(getAuditTrail),
   command({
     name: 'list_projections',

@@ -9,6 +9,7 @@ const OWN_TIME: ReadonlySet<string> = new Set([
   'debug_execution',
   'open_debug_session',
   'send_debug_command',
+  'edit_task',
   'run_task_tests',
   'validate_task',
   'debug_task_execution',

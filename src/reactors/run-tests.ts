@@ -9,6 +9,7 @@ import type { SchemaCheck } from '../ports/schema-check.ts';
 import type { TaskDefinition, TaskTest, TestAssertion } from '../ports/task-source.ts';
 import { runAttempt } from './attempt.ts';
 import type { AttemptResult, OpenCall, World } from './attempt-plan.ts';
+import { type Span, stepSpan } from './attempt-spans.ts';
 import { type Answer, type Answers, type PatchedEnd, runPatched } from './patched-attempt.ts';
 import { plainError } from './perform-steps.ts';
 import { inReplaySession } from './replay-session.ts';
@@ -20,10 +21,10 @@ export interface TestDeps {
   readonly schemas: SchemaCheck;
   readonly patterns: PatternCheck;
   readonly limits: Omit<SandboxLimits, 'memoryMb'>;
-  /** The outside, for calls that no mock stands for; only asked in tests without mocks. */
-  readonly world: (definition: TaskDefinition) => World;
+  /** The outside, for calls that no mock stands for; only asked in tests without mocks. Null: nothing goes out of any test. */
+  readonly world: ((definition: TaskDefinition) => World) | null;
   /** A task that `runTask` may name. */
-  readonly find: (name: string) => TaskDefinition | undefined;
+  readonly find: (name: string) => TaskDefinition | undefined | Promise<TaskDefinition | undefined>;
 }
 
 export interface TestResult {
@@ -34,6 +35,8 @@ export interface TestResult {
   readonly output: Json;
   readonly error: TaskErrorData | null;
   readonly logs: readonly { readonly level: LogLevel; readonly message: string }[];
+  /** Of the tested task itself, by its own clock. */
+  readonly spans: readonly Span[];
   readonly durationMs: number;
 }
 
@@ -47,6 +50,7 @@ interface Setting {
   readonly mocks: Mocks | null;
   readonly world: World;
   readonly logs: { level: LogLevel; message: string }[];
+  readonly spans: Span[];
   /** Logical clock at the start; null: real time. */
   readonly clock: number | null;
   readonly seed: string | null;
@@ -57,14 +61,16 @@ interface Setting {
 export async function runTest(deps: TestDeps, definition: TaskDefinition, test: TaskTest): Promise<TestResult> {
   const began = deps.runtime.now();
   const logs: { level: LogLevel; message: string }[] = [];
+  const spans: Span[] = [];
   const isMocked = test.mocks.length > 0 || (test.stepMocks ?? []).length > 0 || test.clock !== undefined;
-  const mocks = isMocked ? new Mocks(test) : null;
-  const world = mocks === null ? deps.world(definition) : mockedWorld(mocks);
+  const outside = isMocked ? null : (deps.world?.(definition) ?? null);
+  const mocks = new Mocks(test);
+  const asked = { mocks: outside === null ? mocks : null, world: outside ?? mockedWorld(mocks) };
   const { clock = null, seed = null, context } = test;
-  const ran = await runDefinition(deps, definition, test.input, { mocks, world, logs, clock, seed, context });
-  const reason = mocks?.unmatched[0] ?? verdict(deps.patterns, test, ran);
+  const ran = await runDefinition(deps, definition, test.input, { ...asked, logs, spans, clock, seed, context });
+  const reason = mocks.unmatched[0] ?? verdict(deps.patterns, test, ran);
   const durationMs = deps.runtime.now() - began;
-  return { name: test.name, passed: reason === null, reason, ...ran, logs, durationMs };
+  return { name: test.name, passed: reason === null, reason, ...ran, logs, spans, durationMs };
 }
 
 async function runDefinition(deps: TestDeps, definition: TaskDefinition, input: Json, setting: Setting): Promise<Ran> {
@@ -110,6 +116,7 @@ function attempt(
   const telemetry = (records: readonly Telemetry[]): void => {
     for (const record of records) {
       if (record.kind === 'log') setting.logs.push({ level: record.level, message: record.message });
+      if (record.kind === 'span') setting.spans.push(record);
     }
   };
   const bounds = { limits, timeoutMs: definition.timeoutMs ?? TEST_TIMEOUT_MS, what: 'the test' };
@@ -146,12 +153,12 @@ function withSubtasks(deps: TestDeps, setting: Setting): World {
 
 async function subtask(deps: TestDeps, call: OpenCall, setting: Setting): Promise<Outcome> {
   const name = String(call.request['task']);
-  const definition = deps.find(name);
+  const definition = await deps.find(name);
   if (definition === undefined) {
     return { ok: false, error: plainError('ConfigurationError', `there is no task ${name}`) };
   }
   const clock = setting.clock === null ? null : call.startedAt;
-  const inner: Setting = { ...setting, clock, context: undefined };
+  const inner: Setting = { ...setting, spans: [], clock, context: undefined };
   const ran = await runDefinition(deps, definition, call.request['input'] ?? null, inner);
   return ran.error === null ? { ok: true, value: ran.output } : { ok: false, error: ran.error };
 }
@@ -175,6 +182,10 @@ function unanswered(signal: AbortSignal): Promise<Outcome> {
 /** Mocks by the clock of the task: nothing is waited for, so a race ends in a test as it did when it was recorded. */
 function clockedAnswers(deps: TestDeps, setting: Setting): Answers {
   let calls = 0;
+  const told = (call: OpenCall, answer: Extract<Answer, { kind: 'outcome' }>): Answer => {
+    setting.spans.push(stepSpan(call, call.startedAt, call.startedAt + answer.afterMs, answer.outcome));
+    return answer;
+  };
   return {
     answer: (call): Answer => {
       calls += 1;
@@ -182,16 +193,16 @@ function clockedAnswers(deps: TestDeps, setting: Setting): Answers {
       const order = mocked?.order ?? calls;
       if (call.kind === 'sleep') {
         const afterMs = Number(call.request['ms']);
-        return { kind: 'outcome', outcome: { ok: true, value: null }, afterMs, order };
+        return told(call, { kind: 'outcome', outcome: { ok: true, value: null }, afterMs, order });
       }
       if (mocked === null && call.kind === 'task') {
         return { kind: 'live', perform: () => subtask(deps, call, setting) };
       }
       if (mocked === null && setting.mocks !== null) {
-        return { kind: 'outcome', outcome: setting.mocks.refuse(call), afterMs: 0, order };
+        return told(call, { kind: 'outcome', outcome: setting.mocks.refuse(call), afterMs: 0, order });
       }
       if (mocked === null || mocked.outcome === null) return { kind: 'none' };
-      return { kind: 'outcome', outcome: mocked.outcome, afterMs: mocked.delayMs, order };
+      return told(call, { kind: 'outcome', outcome: mocked.outcome, afterMs: mocked.delayMs, order });
     },
     memo: () => undefined,
     delivered: () => undefined,

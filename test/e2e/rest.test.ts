@@ -102,6 +102,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   execute_task: { task_id: 'routes', input: {} },
   create_execution: { task_id: 'routes', input: {} },
   edit_task: { description: 'edited' },
+  validate_task: { code: 'function main() { return 1; }' },
   create_schedule: { name: 'daily', task_id: 'routes', cron: '@daily', input: {} },
   edit_schedule: { description: 'edited' },
   answer_question: { answer: 1 },
@@ -169,6 +170,7 @@ describe('every route', () => {
       session_id: String(session['session_id']),
       task_id: 'routes',
       source: 'empty',
+      position: String(ended['position']),
       delivery_id: `${executionId}_out`,
       other_id: executionId,
       key_id: server.app.core.execute.runtime.uuidOf('key\nroutes'),
@@ -179,7 +181,9 @@ describe('every route', () => {
     for (const route of [...named('create_task'), ...between, ...named('delete_task')]) {
       const state = NEEDS[route.operation];
       const execution_id = state === undefined ? executionId : await executionIn(state);
-      const path = route.path.replaceAll(/:(\w+)/g, (_, name: string) => ({ ...params, execution_id })[name] ?? name);
+      const filled = route.path.replaceAll(/:(\w+)/g, (_, name: string) => ({ ...params, execution_id })[name] ?? name);
+      // A schedule still runs it.
+      const path = route.operation === 'delete_task' ? `${filled}?force=true` : filled;
       if (route.operation === 'enable_task') await post('/tasks/routes/disable');
       const body = route.operation === 'open_debug_session' ? { execution_id } : BODIES[route.operation];
       const answer = await rest(route.method, path, body);

@@ -1,5 +1,6 @@
 /** What the rules find out about a failure, before it is put into words. */
 import type { TaskErrorData } from '../journal.ts';
+import { TASK_GLOBALS } from '../task-globals.ts';
 import { classify } from './classify.ts';
 import { type DifferenceFromSuccess, differenceFromSuccess } from './difference-from-success.ts';
 import { type FailingLine, failingLine } from './failing-line.ts';
@@ -7,7 +8,7 @@ import { type FailingStep, lastFailed, raisingStep, stepWithText } from './faili
 import type { FailureCase, RecordedStep } from './failure-case.ts';
 import type { FailureKind } from './failure-kinds.ts';
 import { type MissingValue, missingValue } from './missing-origin.ts';
-import { nearNames, TASK_GLOBALS } from './near-names.ts';
+import { nearNames } from './near-names.ts';
 import { hasFailed, hostOf } from './recorded-value.ts';
 import { type RelatedValue, relatedValues } from './related-values.ts';
 import { type RetryAdvice, retryAdvice } from './retry-advice.ts';

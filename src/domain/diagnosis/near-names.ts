@@ -1,18 +1,5 @@
 /** Finds names that are written almost like one that does not exist. */
 
-/** Names that every task has, beside those of the language. */
-export const TASK_GLOBALS: readonly string[] = [
-  'input context console fetch sleep runTask readFile hmac secret step span reportProgress ask mcp llm',
-  'crypto performance atob btoa structuredClone setTimeout clearTimeout setInterval clearInterval',
-  'setImmediate clearImmediate queueMicrotask URL URLSearchParams TextEncoder TextDecoder Headers',
-  'Request Response AbortController AbortSignal Event EventTarget DOMException AuthenticationError',
-  'AuthorizationError NetworkError HttpError ValidationError ConfigurationError RateLimitError',
-  'ServiceUnavailableError TimeoutError DataError CancelledError Array BigInt Boolean Date Error Intl',
-  'Infinity JSON Map Math NaN Number Object Promise Proxy RangeError ReferenceError Reflect RegExp Set',
-  'String Symbol SyntaxError TypeError Uint8Array WeakMap WeakSet decodeURIComponent',
-  'encodeURIComponent globalThis isFinite isNaN module exports parseFloat parseInt undefined',
-].flatMap((line) => line.split(' '));
-
 const MAX_COMPARED = 2_000;
 
 /** @returns up to three of `known` that differ from `name` by few letters, the nearest first, then in alphabetical order. */

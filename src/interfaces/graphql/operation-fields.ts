@@ -86,6 +86,7 @@ const QUERIES: Readonly<Record<string, OperationField>> = {
     ...page('events', 'Event', 'events', ({ position }) => String(position)),
     renamed: { limit: 'first', category: 'categories', type: 'types' },
   },
+  get_event: object('event', 'Event'),
   get_audit_trail: page('auditTrail', 'AuditEntry', 'entries', byKey('position')),
   list_failures: {
     ...page('failures', 'FailureGroup', 'failures', byKey('fingerprint')),
@@ -112,6 +113,7 @@ const TICKETS: Readonly<Record<string, string>> = {
   enable_task: 'TaskTicket',
   disable_task: 'TaskTicket',
   delete_task: 'TaskTicket',
+  restore_task: 'TaskTicket',
 };
 
 const JSON_OUTPUT: Output = { kind: 'json' };

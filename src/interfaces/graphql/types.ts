@@ -156,6 +156,13 @@ type TaskTicket {
   contentHash: String!
   changed: Boolean!
   position: String!
+  "What could be wrong with it, of one that was created or edited."
+  problems: JSON
+  "Of an edit: the version it was made on, the parts that changed, the lines of code that differ, and what the tests said."
+  previousVersion: Int
+  changedParts: [String!]
+  codeDifference: JSON
+  tests: JSON
   task: Task
 }
 
