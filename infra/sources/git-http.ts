@@ -1,14 +1,16 @@
 /** How the Git library reaches a repository: through the guarded network, with credentials for that one server. */
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
+import { boundPack } from './pack-bounds.ts';
 import type { Remote } from './remote.ts';
 
 const DISCOVERY = '/info/refs';
 
 /**
  * @param url of the repository
+ * @param unpackedBytes that all objects of a pack may have together
  * @param signal ends whatever is under way
  */
-export function gitHttp(remote: Remote, url: string, signal: AbortSignal): HttpClient {
+export function gitHttp(remote: Remote, url: string, unpackedBytes: number, signal: AbortSignal): HttpClient {
   // A repository that has moved says so once, to the first request.
   let base = url;
   return {
@@ -21,6 +23,7 @@ export function gitHttp(remote: Remote, url: string, signal: AbortSignal): HttpC
       const moved = response.url.indexOf(DISCOVERY);
       if (response.redirected && moved > 0) base = response.url.slice(0, moved);
       if (response.status !== 200) throw remote.answered(response.status, response.statusText);
+      if (body !== null) boundPack(response.body, unpackedBytes);
       return {
         url: response.url,
         method,

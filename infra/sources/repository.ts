@@ -46,7 +46,7 @@ export async function refreshRepository(options: RepositoryOptions, known: Copy 
   // A commit never changes.
   if (known !== null && known.revision === ref?.toLowerCase()) return known;
   const git = await import('isomorphic-git');
-  const http = gitHttp(remote, url, AbortSignal.timeout(FETCH_MS));
+  const http = gitHttp(remote, url, options.bounds.unpackedBytes, AbortSignal.timeout(FETCH_MS));
   try {
     const target = await targetOf(git, http, options);
     if (known?.revision === target.commit) return await copies.confirm({ branch: target.branch });

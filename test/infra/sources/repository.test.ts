@@ -104,10 +104,13 @@ describe.skipIf(!hasGit)(`a repository${WITHOUT_GIT}`, () => {
     server.commit({ ...taskFilesOf('tasks/one'), 'big.txt': '0'.repeat(100_000) });
     const bounds = { archiveBytes: 64 * 1024, unpackedBytes: 50_000, entries: 50, pathBytes: 100 };
     const settings = { name: 'team', root: server.url, watch: false };
-    await expect(openTaskSource(settings, { ...opened.deps, bounds }).list()).rejects.toMatchObject({
-      code: 'source_refused',
-      message: `${server.url} is not taken: more than 50000 bytes when unpacked`,
-    });
+    // What lies beside the folder has been sent, too.
+    for (const folder of [null, 'tasks']) {
+      await expect(openTaskSource({ ...settings, folder }, { ...opened.deps, bounds }).list()).rejects.toMatchObject({
+        code: 'source_refused',
+        message: `${server.url} is not taken: more than 50000 bytes when unpacked`,
+      });
+    }
   });
 
   it('gets its credentials, which are told and kept nowhere', async () => {
