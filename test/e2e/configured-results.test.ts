@@ -66,6 +66,7 @@ ${webhook('hangs', 'max_attempts: 1, timeout: 100ms, concurrency: 1, on_request:
     deliveryIdOf(bad, 'archive'),
   ]);
   // Nothing but results stands there: each line is one.
+  await eventually('it is printed', () => (server.stdout().endsWith('\n') ? true : undefined));
   const printed = server.stdout().trimEnd().split('\n');
   expect(printed.map((line) => JSON.parse(line))).toMatchObject([
     { id: deliveryIdOf(echo, 'printed'), type: 'execution.completed', data: { output: 'more than twenty bytes' } },

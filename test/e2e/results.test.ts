@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { LOCAL_ADMIN } from '../../src/domain/access.ts';
 import { deliveryIdOf } from '../../src/domain/delivery.ts';
 import { START, streamName } from '../../src/domain/event.ts';
 import type { ResultTarget } from '../../src/domain/result-target.ts';
@@ -30,6 +31,13 @@ async function delivery({ app, call }: TestApp, id: string, status: string): Pro
 }
 
 const idOf = (run: Record<string, unknown>, name: string): string => deliveryIdOf(String(run['execution_id']), name);
+
+/** A folder of its own for one test. */
+function place(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'ratchet-results-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
 
 describe('a webhook', () => {
   it('tells the result, signed as Standard Webhooks has it, also under the key before', async () => {
@@ -156,6 +164,7 @@ describe('a webhook', () => {
     );
     const runs = [await test.run('echo', 1), await test.run('echo', 2), await test.run('echo', 3)];
     for (const run of runs) await delivery(test, idOf(run, 'quick'), 'delivered');
+    await eventually('the other has its request', () => receiver.at('/slow')[0]);
     expect(receiver.at('/slow')).toHaveLength(1);
     expect(await delivery(test, idOf(runs[0] ?? {}, 'slow'), 'sending')).toMatchObject({ attempt_count: 0 });
     expect(await delivery(test, idOf(runs[2] ?? {}, 'slow'), 'pending')).toMatchObject({ attempt_count: 0 });
@@ -248,6 +257,22 @@ describe('which results go where', () => {
     expect(executions).toEqual([]);
   });
 
+  it('is seen by callers as far as they may touch the task', async () => {
+    const test = await appWith(target('printed', { kind: 'file', path: join(place(), 'results.jsonl') }));
+    const run = await test.run('echo', 1);
+    const id = idOf(run, 'printed');
+    await delivery(test, id, 'delivered');
+    const bound = (...allowed: string[]) => ({ principal: { ...LOCAL_ADMIN, tasks: { allowed, denied: [] } } });
+    const seen = async (...allowed: string[]) =>
+      (await test.call('list_deliveries', {}, bound(...allowed)))['deliveries'] as readonly unknown[];
+    expect([await seen('ec*'), await seen('other')]).toMatchObject([[{ delivery_id: id }], []]);
+    for (const operation of ['get_delivery', 'redeliver']) {
+      await expect(test.call(operation, { delivery_id: id }, bound('other'))).rejects.toMatchObject({
+        code: 'permission_denied',
+      });
+    }
+  });
+
   it('holds for an execution that was cancelled, and for one that is tried again', async () => {
     await using receiver = await startReceiver();
     const reach = { kind: 'webhook', url: receiver.url } as const;
@@ -266,11 +291,6 @@ describe('which results go where', () => {
 });
 
 describe('a file', () => {
-  function place(): string {
-    const folder = mkdtempSync(join(tmpdir(), 'ratchet-results-'));
-    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-    return folder;
-  }
   const lines = (path: string) =>
     readFileSync(path, 'utf8')
       .trimEnd()
