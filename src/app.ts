@@ -37,14 +37,17 @@ import { RatchetError } from './domain/errors.ts';
 import { streamName } from './domain/event.ts';
 import type { ResultTarget } from './domain/result-target.ts';
 import type { SourceStatus } from './domain/source-status.ts';
+import type { CalledTool } from './domain/tool-call.ts';
 import type { Entrance } from './interfaces/identity.ts';
 import type { Core } from './interfaces/operation.ts';
 import type { EventStore } from './ports/event-store.ts';
 import type { ConfiguredKey } from './ports/key-directory.ts';
+import type { McpSessionLog } from './ports/mcp-session-log.ts';
 import type { SandboxLimits } from './ports/sandbox.ts';
 import { type Projector, projectInline } from './projector.ts';
 import { projectOnThread } from './projector-on-thread.ts';
 import { type Refusal, RefusalAudit } from './reactors/audit-refusals.ts';
+import { ToolCallAudit } from './reactors/audit-tool-calls.ts';
 import { Batches } from './reactors/batches.ts';
 import { Completions, type End } from './reactors/completions.ts';
 import { debuggingOf } from './reactors/debugging.ts';
@@ -53,6 +56,7 @@ import { EventMeter } from './reactors/event-meter.ts';
 import { FollowedKeys } from './reactors/follow-keys.ts';
 import { FollowedTasks } from './reactors/follow-tasks.ts';
 import { followWishes } from './reactors/follow-wishes.ts';
+import { mcpSessionLog } from './reactors/mcp-session-log.ts';
 import { mirrorAudit } from './reactors/mirror-audit.ts';
 import { profilingOf } from './reactors/profiling.ts';
 import { replaysOf } from './reactors/replays.ts';
@@ -60,11 +64,11 @@ import { startResults } from './reactors/results.ts';
 import { ExecutionRunner } from './reactors/run-executions.ts';
 import { Schedules } from './reactors/schedules.ts';
 import { type SourceWish, TaskSources } from './reactors/task-sources.ts';
+import { taskTestingOf } from './reactors/task-testing.ts';
 import { startWorkerSession } from './reactors/worker-session.ts';
 
 /** What callers are known by. */
 export interface AccessSettings {
-import { taskTestingOf } from './reactors/task-testing.ts';
   readonly entrance: Entrance;
   readonly keys: readonly ConfiguredKey[];
   readonly tokens: TokenSettings;
@@ -108,12 +112,12 @@ export interface AppSettings {
   readonly runs: boolean;
   /** Where results of executions go; nowhere where left out. */
   readonly results?: readonly ResultTarget[];
+  /** Senders that may start tasks, so that such a task is not deleted by mistake; none where left out. */
+  readonly webhooks?: readonly { readonly name: string; readonly task: string | null }[];
   /** Mirrors the audit trail; null: no file. */
   readonly auditFile: string | null;
   readonly logger: FastifyBaseLogger;
 }
-  /** Senders that may start tasks, so that such a task is not deleted by mistake; none where left out. */
-  readonly webhooks?: readonly { readonly name: string; readonly task: string | null }[];
 
 export interface AppHealth {
   readonly status: 'ok' | 'degraded';
@@ -133,6 +137,9 @@ export interface App {
   health(): Promise<AppHealth>;
   /** Writes a refusal into the audit trail. */
   refuse(refusal: Refusal): void;
+  /** Writes a call of a tool into the audit trail. */
+  called(call: CalledTool): void;
+  readonly mcpSessions: McpSessionLog;
   /** Listeners to close before the rest. */
   attach(http: FastifyInstance): void;
   /** Stops taking work, waits up to `graceMs` for what runs, and frees everything. */
@@ -228,6 +235,7 @@ async function openParts(settings: AppSettings, closers: Closers) {
     directory,
     keys,
     schemas: openSchemaCheck(),
+    testCases: openTestCases(),
     cron: cronerCron(),
     blobs,
     bounds,
@@ -235,7 +243,6 @@ async function openParts(settings: AppSettings, closers: Closers) {
     debugSandbox,
     sourceMaps: openSourceMaps(),
     limits,
-    testCases: openTestCases(),
     outbound,
     files: openFiles(settings.fileRoots),
     secrets: configuredSecrets(settings.secrets),
@@ -307,6 +314,9 @@ async function startReactors(settings: AppSettings, parts: Parts, closers: Close
     const schedules = new Schedules({ ...parts, dispatcher: runner }, tell);
     closers.push(() => schedules.close());
     await schedules.start(signal);
+    const batches = new Batches({ ...parts, dispatcher: runner, openBatches: () => openBatches(parts.rows) }, tell);
+    closers.push(() => batches.close());
+    await batches.start(head, signal);
     const sending = {
       signatures: openSignatures(),
       lines: openResultLines(process.stdout),
@@ -317,9 +327,6 @@ async function startReactors(settings: AppSettings, parts: Parts, closers: Close
       parts.resultTargets,
     );
     closers.push(() => results.close(CLOSE_GRACE_MS));
-    const batches = new Batches({ ...parts, dispatcher: runner, openBatches: () => openBatches(parts.rows) }, tell);
-    closers.push(() => batches.close());
-    await batches.start(head, signal);
   }
   return { sources, meter };
 }
@@ -340,6 +347,8 @@ function appOf(settings: AppSettings, parts: Parts, { sources, meter }: Acting, 
   let grace = CLOSE_GRACE_MS;
   const refusals = new RefusalAudit(parts, parts.onTrouble);
   closers.push(() => refusals.flush());
+  const calls = new ToolCallAudit(parts, parts.onTrouble);
+  closers.push(() => calls.flush());
   closers.push(() => runner.close(grace));
   const debugging = debuggingOf({ ...parts, maxDebugSessions: settings.debugSessions });
   closers.push(() => debugging.closeAll());
@@ -367,6 +376,13 @@ function appOf(settings: AppSettings, parts: Parts, { sources, meter }: Acting, 
       progress: projector.progress,
     }),
     profiling: profilingOf(parts),
+    testing: taskTestingOf({
+      ...parts,
+      syntax: openCodeSyntax(),
+      patterns: openPatternCheck(),
+      places: settings.workers,
+    }),
+    webhooks: settings.webhooks ?? [],
     sources,
     eventRate: () => meter.perSecond(),
     projections: { statuses: () => projector.statuses(), rebuild: (names) => projector.rebuild(names) },
@@ -376,14 +392,9 @@ function appOf(settings: AppSettings, parts: Parts, { sources, meter }: Acting, 
     store,
     directory,
     projector,
-    testing: taskTestingOf({
-      ...parts,
-      syntax: openCodeSyntax(),
-      patterns: openPatternCheck(),
-      places: settings.workers,
-    }),
-    webhooks: settings.webhooks ?? [],
     refuse: (refusal) => refusals.note(refusal),
+    called: (call) => calls.note(call),
+    mcpSessions: mcpSessionLog(parts, parts.session, parts.onTrouble),
     attach: (http) => void closers.push(() => http.close()),
     health: async () => {
       const projections = projector.statuses();

@@ -11,13 +11,13 @@ import type { DebugOptions } from './cli/debug.ts';
 import type { AnalyzeOptions } from './cli/diagnose.ts';
 import { type ExitCode, explainExit } from './cli/exit.ts';
 import type { GenerateTaskOptions } from './cli/generate-task.ts';
-import { mcpAccess, toolSettings } from './cli/mcp-settings.ts';
+import { callerKey, mcpAccess, mcpSettings } from './cli/mcp-settings.ts';
 import { type Output, openOutput } from './cli/output.ts';
 import type { ProfileOptions, TraceOptions } from './cli/profile.ts';
 import type { ReplayOptions } from './cli/replay.ts';
 import type { RepoInitOptions } from './cli/repo-init.ts';
 import { resultTargets } from './cli/result-settings.ts';
-import { appSettings, serveSettings } from './cli/settings.ts';
+import { appSettings, mcpListenSettings, serveSettings } from './cli/settings.ts';
 import type { TokenOptions } from './cli/token.ts';
 
 interface Globals {
@@ -26,6 +26,7 @@ interface Globals {
 }
 
 interface McpOptions {
+  readonly transport: 'stdio' | 'http' | 'sse';
   readonly readOnly?: boolean;
 }
 
@@ -41,12 +42,18 @@ const replays = () => import('./cli/replay.ts');
 /** What the command answered; commander itself keeps none. */
 let exitCode: ExitCode = 0;
 
-function load(command: Command): LoadedConfig {
+/** @param listener section that --host and --port belong to */
+function load(
+  command: Command,
+  listener: 'server' | 'mcp' = 'server',
+  more: Readonly<Record<string, string>> = {},
+): LoadedConfig {
   const { config } = command.optsWithGlobals<Globals>();
   const { host, port } = command.opts<{ host?: string; port?: string }>();
   const flags = {
-    ...(host === undefined ? {} : { 'server.host': host }),
-    ...(port === undefined ? {} : { 'server.port': port }),
+    ...more,
+    ...(host === undefined ? {} : { [`${listener}.host`]: host }),
+    ...(port === undefined ? {} : { [`${listener}.port`]: port }),
   };
   return loadConfig({ ...(config === undefined ? {} : { file: config }), flags });
 }
@@ -111,29 +118,48 @@ function program(): Command {
 }
 
 function addMcpCommands(root: Command): void {
-  root
-    .command('mcp-serve')
-    .description('offer the tools to the MCP client that starts this process, over its standard streams')
-    .option('--read-only', 'only tools that change nothing')
-    .action((options: McpOptions, command: Command) => runMcp(command, options));
+  const commands = {
+    mcp: { transport: 'http', description: 'offer the tools to MCP clients over HTTP' },
+    'mcp-serve': {
+      transport: 'stdio',
+      description: 'offer the tools to the MCP client that starts this process, over its standard streams',
+    },
+  } as const;
+  for (const [name, { transport, description }] of Object.entries(commands)) {
+    root
+      .command(name)
+      .description(description)
+      .addOption(
+        new Option('--transport <transport>', 'sse means http').choices(['stdio', 'http', 'sse']).default(transport),
+      )
+      .option('--host <host>', 'address to bind, over HTTP')
+      .option('--port <port>', 'port to bind, over HTTP; 0 takes a free one')
+      .option('--read-only', 'only tools that change nothing')
+      .action((options: McpOptions, command: Command) => runMcp(command, options));
+  }
 }
 
-async function runMcp(command: Command, { readOnly = false }: McpOptions): Promise<void> {
-  const { config, warnings, dataFolder } = load(command);
-  const logging = openLogging(config.logging, { stdout: false });
+async function runMcp(command: Command, { transport, readOnly = false }: McpOptions): Promise<void> {
+  const isStdio = transport === 'stdio';
+  const { config, warnings, dataFolder } = load(command, 'mcp', { 'mcp.transport': isStdio ? 'stdio' : 'http' });
+  const say = (text: string): void => void process.stderr.write(`${text}\n`);
+  if (isStdio) {
+    const { keepStdoutForProtocol } = await import('./cli/protocol-stdout.ts');
+    keepStdoutForProtocol();
+  }
+  const logging = openLogging(config.logging, { stdout: !isStdio });
   for (const warning of warnings) logging.logger.warn(warning);
   try {
-    const settings = {
-      ...appSettings(config, logging.logger, availableParallelism(), dataFolder),
-      access: mcpAccess(config),
-    };
-    const { mcpServe } = await import('./cli/mcp-serve.ts');
-    exitCode = await mcpServe(settings, {
-      tools: toolSettings(config, readOnly),
-      maxMessageBytes: config.mcp.security.maxInputSize,
-      callerKey: config.mcp.callerKey,
-      version: VERSION,
-    });
+    const cpus = availableParallelism();
+    const settings = { ...appSettings(config, logging.logger, cpus, dataFolder), access: mcpAccess(config) };
+    if (isStdio) {
+      const { mcpServe } = await import('./cli/mcp-serve.ts');
+      const options = { ...mcpSettings(config, readOnly), callerKey: callerKey(config), version: VERSION };
+      exitCode = await mcpServe(settings, options, say);
+    } else {
+      const { mcp } = await import('./cli/mcp.ts');
+      exitCode = await mcp(settings, mcpListenSettings(config, readOnly, VERSION), say);
+    }
   } finally {
     await logging.close();
   }

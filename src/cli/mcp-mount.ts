@@ -2,23 +2,32 @@
 import type { App, AppSettings } from '../app.ts';
 import { INSTRUCTIONS } from '../interfaces/mcp/instructions.ts';
 import type { McpMount } from '../interfaces/mcp/mount.ts';
-import type { ToolSettings } from '../interfaces/mcp/settings.ts';
+import { ResourceChanges } from '../interfaces/mcp/resource-changes.ts';
 import { Toolbox } from '../interfaces/mcp/toolbox.ts';
 import { TOOLS } from '../interfaces/mcp/tools.ts';
+import type { McpSettings } from './mcp-settings.ts';
 
-export interface MountSettings {
-  readonly tools: ToolSettings;
-  readonly version: string;
-}
-
-export function mountOf(app: App, { logger }: AppSettings, { tools, version }: MountSettings): McpMount {
+export function mountOf(
+  app: App,
+  { logger }: Pick<AppSettings, 'logger'>,
+  { tools, limits, callTimeoutMs }: McpSettings,
+  version: string,
+): McpMount {
+  const log = logger.child({ target: 'ratchet_mcp' });
+  const onTrouble = (error: unknown): void => log.error({ err: error }, 'error of the MCP server');
   return {
     core: app.core,
     toolbox: new Toolbox(TOOLS, tools),
     settings: tools,
     version,
     instructions: INSTRUCTIONS,
+    sessions: app.mcpSessions,
+    limits,
+    callTimeoutMs,
+    changes: new ResourceChanges({ store: app.store, directory: app.directory, onTrouble }),
     onRefusal: (refusal) => app.refuse(refusal),
-    onTrouble: (error) => logger.error({ err: error }, 'error of the MCP server'),
+    onCall: (call) => app.called(call),
+    onNotice: (text) => log.warn(text),
+    onTrouble,
   };
 }

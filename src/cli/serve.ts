@@ -2,19 +2,20 @@
 import type { FastifyInstance } from 'fastify';
 import { openSignatures } from '../../infra/signatures.ts';
 import { type App, type AppSettings, openApp } from '../app.ts';
-import { firstAdminKey } from '../interfaces/access-operations.ts';
 import { addDebugSocket } from '../interfaces/debug-socket.ts';
 import type { GraphqlSettings } from '../interfaces/graphql/graphql.ts';
 import { addHealth } from '../interfaces/health.ts';
 import { createHttp, type HttpOptions } from '../interfaces/http.ts';
 import { type Authenticate, authenticateBy } from '../interfaces/identity.ts';
 import type { OriginRules } from '../interfaces/mcp/origin-guard.ts';
-import type { ToolSettings } from '../interfaces/mcp/settings.ts';
 import { addRest, methodsBelow } from '../interfaces/rest.ts';
 import { addWebSockets } from '../interfaces/web-sockets.ts';
 import { addWebhooks, type WebhookSettings } from '../interfaces/webhooks.ts';
 import type { ExitCode } from './exit.ts';
+import { sayFirstKey } from './first-key.ts';
 import { guarded, type ListenerSettings } from './listener.ts';
+import type { McpSettings } from './mcp-settings.ts';
+import { untilStopped } from './until-stopped.ts';
 
 export interface ServeSettings extends ListenerSettings {
   readonly host: string;
@@ -28,7 +29,7 @@ export interface ServeSettings extends ListenerSettings {
   /** None where left out. */
   readonly graphql?: GraphqlSettings;
   /** Tools at `/mcp`; none where left out. */
-  readonly mcp?: { readonly tools: ToolSettings; readonly origins: OriginRules };
+  readonly mcp?: McpSettings & { readonly origins: OriginRules };
   /** None where left out. */
   readonly webhooks?: readonly WebhookSettings[];
   readonly version: string;
@@ -82,11 +83,18 @@ async function addTools(
   http: FastifyInstance,
   app: App,
   settings: AppSettings,
-  { mcp, version }: ServeSettings,
+  { mcp, version, maxRequestBytes }: ServeSettings,
 ): Promise<void> {
   if (mcp === undefined) return;
   const [{ addMcp }, { mountOf }] = await Promise.all([import('../interfaces/mcp/http.ts'), import('./mcp-mount.ts')]);
-  addMcp(http, mountOf(app, settings, { tools: mcp.tools, version }), '/mcp', mcp.origins);
+  addMcp(http, mountOf(app, settings, mcp, version), {
+    path: '/mcp',
+    origins: mcp.origins,
+    sessions: mcp.sessions,
+    maxInputBytes: Math.min(mcp.maxInputBytes, maxRequestBytes),
+    sse: null,
+    authorization: settings.access.tokens.oauth2,
+  });
 }
 
 interface SocketParts {
@@ -117,38 +125,14 @@ export async function serve(
   options: ServeSettings,
   say: (text: string) => void,
 ): Promise<ExitCode> {
-  const stopping = Promise.withResolvers<void>();
-  let asked = false;
-  const stop = (): void => {
-    if (asked) process.exit(1);
-    asked = true;
-    stopping.resolve();
-  };
-  process.on('SIGTERM', stop).on('SIGINT', stop);
+  const stopped = untilStopped();
   const server = await startServer(settings, options);
-  await sayFirstKey(settings, server, say);
+  await sayFirstKey(settings, server.app, say);
   say(greeting(server, options));
-  await stopping.promise;
+  await stopped;
   settings.logger.info('stopping: no new work is taken, running executions get a moment to end');
   await server.close();
   return 0;
-}
-
-/** Where the configuration lets nobody in from elsewhere, the first start makes a key that does; it is said here and never again. */
-async function sayFirstKey({ access }: AppSettings, { app }: Server, say: (text: string) => void): Promise<void> {
-  const { entrance, keys, tokens } = access;
-  const hasWayIn = keys.length > 0 || tokens.jwt !== null || tokens.oauth2 !== null;
-  if (entrance === 'open' || hasWayIn) return;
-  const key = await firstAdminKey(app.core);
-  if (key === null) return;
-  say(
-    [
-      '',
-      "  An administrator's key for requests from other machines; it is shown this once and stored nowhere:",
-      `    ${key}`,
-      '  Send it as x-api-key.',
-    ].join('\n'),
-  );
 }
 
 function greeting({ url, app }: Server, { restPrefix }: ServeSettings): string {

@@ -1,15 +1,14 @@
 /** Makes of the configuration what the app is opened with. */
 import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
-import { isLoopback } from '../../config/policy.ts';
 import type { Config } from '../../config/schema.ts';
 import type { AppSettings } from '../app.ts';
 import type { CorsRule } from '../interfaces/cors.ts';
 import type { RequestLimits } from '../interfaces/limits.ts';
-import type { OriginRules } from '../interfaces/mcp/origin-guard.ts';
 import type { RateLimit } from '../ports/rate-limits.ts';
 import { accessSettings } from './access-settings.ts';
-import { toolSettings } from './mcp-settings.ts';
+import type { McpListenSettings } from './mcp.ts';
+import { mcpSettings, originRules } from './mcp-settings.ts';
 import type { ServeSettings } from './serve.ts';
 
 const MIB = 1024 * 1024;
@@ -94,14 +93,29 @@ export function serveSettings(config: Config, version: string): ServeSettings {
     corsRules: { server: corsRule(server.cors), rest: rest.cors === null ? undefined : corsRule(rest.cors) },
     webhooks: Object.entries(config.webhooks).map(([name, sender]) => ({ name, ...sender })),
     ...(config.graphql.enabled ? { graphql: config.graphql } : {}),
-    ...(config.mcp.enabled ? { mcp: { tools: toolSettings(config, false), origins: originRules(server) } } : {}),
+    ...(config.mcp.enabled ? { mcp: { ...mcpSettings(config, false), origins: originRules(server) } } : {}),
     version,
   };
 }
 
-/** Which pages may call the tools. */
-export function originRules({ host, cors }: Pick<Config['server'], 'host' | 'cors'>): OriginRules {
-  return { isLocal: isLoopback(host), origins: cors.enabled ? cors.origins : [] };
+/** Of the command `mcp`. */
+export function mcpListenSettings(config: Config, readOnly: boolean, version: string): McpListenSettings {
+  const { mcp, server, limits, execution } = config;
+  return {
+    ...mcpSettings(config, readOnly),
+    host: mcp.host,
+    port: mcp.port,
+    origins: originRules(mcp),
+    receiveMs: mcp.requestTimeoutMs,
+    keepAliveMs: server.keepAliveMs,
+    requestLimits: requestLimits(config),
+    maxResponseBytes: mcp.security.maxOutputSize,
+    maxConnections: limits.maxConcurrentConnections,
+    silentMs: SILENT_AFTER_MS + Math.max(mcp.requestTimeoutMs, execution.maxExecutionTimeMs),
+    trustProxy: server.trustProxy,
+    corsRules: { server: corsRule(mcp.cors), rest: undefined },
+    version,
+  };
 }
 
 function corsRule({ enabled, origins, credentials }: Config['server']['cors']): CorsRule | null {

@@ -32,6 +32,9 @@ export const AUDITED_TYPES = [
   'RedeliveryRequested',
   'WorkerSessionStarted',
   'WorkerSessionEnded',
+  'SessionOpened',
+  'SessionClosed',
+  'ToolCalled',
   'AccessRefused',
   'KeyCreated',
   'KeyRotated',
@@ -120,6 +123,16 @@ function detailsOf(event: KnownEvent): Readonly<Record<string, unknown>> {
       const { mode, executionId, attempt, code, input, stubs, allowLive } = event.data;
       const patched = { code: code !== null, input: input !== null, stubs, allowLive };
       return { mode, execution: executionId, attempt, ...(mode === 'patched' ? patched : {}) };
+    }
+    case 'SessionOpened': {
+      const { transport, client, protocolVersion } = event.data;
+      return { transport, clientInfo: client, protocolVersion };
+    }
+    case 'SessionClosed':
+      return { reason: event.data.reason };
+    case 'ToolCalled': {
+      const { tool, session, client, outcome, durationMs, executionId } = event.data;
+      return { tool, outcome, durationMs, execution: executionId, sessionId: session, clientInfo: client };
     }
     case 'AccessRefused':
       return { ...event.data };

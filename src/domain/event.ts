@@ -75,6 +75,7 @@ export type Category =
   | 'batch'
   | 'schedule'
   | 'access'
+  | 'session'
   | 'replay'
   | 'delivery'
   | 'results';

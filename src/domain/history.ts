@@ -6,11 +6,13 @@ import { DELIVERY_EVENT_TYPES, type DeliveryEvent } from './delivery.ts';
 import { RatchetError } from './errors.ts';
 import type { Evolution, Fact, StoredEvent } from './event.ts';
 import { EXECUTION_EVENT_TYPES, type ExecutionEvent } from './execution.ts';
+import { MCP_SESSION_EVENT_TYPES, type McpSessionEvent } from './mcp-session.ts';
 import { REPLAY_EVENT_TYPES, type ReplayEvent } from './replay.ts';
 import { RESULT_PROGRESS_EVENT_TYPES, type ResultProgressEvent } from './result-progress.ts';
 import { SCHEDULE_EVENT_TYPES, type ScheduleEvent } from './schedule.ts';
 import { TASK_EVENT_TYPES, type TaskEvent } from './task.ts';
 import { TELEMETRY_EVENT_TYPES, type TelemetryEvent } from './telemetry.ts';
+import { TOOL_CALL_EVENT_TYPES, type ToolCallEvent } from './tool-call.ts';
 import { WORKER_EVENT_TYPES, type WorkerEvent } from './worker.ts';
 
 /** Every fact that is stored, blobs aside. */
@@ -21,6 +23,8 @@ export type KnownEvent =
   | WorkerEvent
   | AccessEvent
   | KeyEvent
+  | McpSessionEvent
+  | ToolCallEvent
   | ReplayEvent
   | BatchEvent
   | ScheduleEvent
@@ -41,6 +45,8 @@ const KNOWN_TYPES: ReadonlySet<string> = new Set([
   ...WORKER_EVENT_TYPES,
   ...ACCESS_EVENT_TYPES,
   ...KEY_EVENT_TYPES,
+  ...MCP_SESSION_EVENT_TYPES,
+  ...TOOL_CALL_EVENT_TYPES,
   ...REPLAY_EVENT_TYPES,
   ...BATCH_EVENT_TYPES,
   ...SCHEDULE_EVENT_TYPES,

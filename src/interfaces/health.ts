@@ -7,13 +7,15 @@ const OPEN = { config: { isPublic: true, isUnlimited: true } };
 export interface HealthOptions {
   readonly prefix: string;
   readonly version: string;
+  /** Where every part is told, too; nowhere else where left out. */
+  readonly statusPath?: string;
 }
 
 /** `read` tells the state of all parts; its failure is told as unhealthy, never as an error page. */
 export function addHealth(
   http: FastifyInstance,
   read: () => Promise<{ readonly status: 'ok' | 'degraded' } & object>,
-  { prefix, version }: HealthOptions,
+  { prefix, version, statusPath }: HealthOptions,
 ): void {
   const startedAt = process.uptime();
   const base = () => ({ version, uptime_seconds: Math.round(process.uptime() - startedAt), node: process.version });
@@ -22,8 +24,11 @@ export function addHealth(
     const { status } = await look();
     return reply.code(status === 'unhealthy' ? 503 : 200).send({ status, ...base() });
   });
-  http.get(`${prefix}/health`, OPEN, async (_request, reply) => {
-    const health = await look();
-    return reply.code(health.status === 'unhealthy' ? 503 : 200).send({ ...base(), ...health });
-  });
+  const paths = [...(prefix === '' ? [] : [`${prefix}/health`]), ...(statusPath === undefined ? [] : [statusPath])];
+  for (const path of paths) {
+    http.get(path, OPEN, async (_request, reply) => {
+      const health = await look();
+      return reply.code(health.status === 'unhealthy' ? 503 : 200).send({ ...base(), ...health });
+    });
+  }
 }

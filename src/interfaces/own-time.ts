@@ -20,6 +20,11 @@ const OWN_TIME: ReadonlySet<string> = new Set([
 /** Timers of the runtime reach no further; these operations have limits of their own. */
 const BOUNDED_ELSEWHERE_MS = 2 ** 31 - 1;
 
+/** @returns whether an operation takes the time that task code takes. */
+export function hasOwnTime(operation: string): boolean {
+  return OWN_TIME.has(operation);
+}
+
 /** @returns the options of a route that give an operation its time. */
 export function timeFor(operation: string): { readonly handlerTimeout?: number } {
   return OWN_TIME.has(operation) ? { handlerTimeout: BOUNDED_ELSEWHERE_MS } : {};

@@ -3,9 +3,11 @@ import { Client, type ClientCapabilities, StreamableHTTPClientTransport } from '
 import { pino } from 'pino';
 import { createHttp } from '../../src/interfaces/http.ts';
 import { type Authenticate, localOnly } from '../../src/interfaces/identity.ts';
-import { addMcp } from '../../src/interfaces/mcp/http.ts';
+import { NO_CALL_LIMITS } from '../../src/interfaces/mcp/call-limits.ts';
+import { addMcp, type McpRoutes } from '../../src/interfaces/mcp/http.ts';
 import { INSTRUCTIONS } from '../../src/interfaces/mcp/instructions.ts';
 import type { McpMount } from '../../src/interfaces/mcp/mount.ts';
+import { ResourceChanges } from '../../src/interfaces/mcp/resource-changes.ts';
 import type { ToolSettings } from '../../src/interfaces/mcp/settings.ts';
 import { Toolbox } from '../../src/interfaces/mcp/toolbox.ts';
 import { TOOLS } from '../../src/interfaces/mcp/tools.ts';
@@ -41,15 +43,36 @@ export function mountFor({ app }: TestApp, settings: Partial<ToolSettings> = {})
     settings: tools,
     version: '0.0.0',
     instructions: INSTRUCTIONS,
+    sessions: app.mcpSessions,
+    limits: NO_CALL_LIMITS,
+    callTimeoutMs: 30_000,
     onRefusal: (refusal) => app.refuse(refusal),
+    onCall: (call) => app.called(call),
+    onNotice: () => undefined,
+    changes: new ResourceChanges({ store: app.store, directory: app.directory, onTrouble: () => undefined }),
     onTrouble: () => undefined,
   };
 }
 
+export interface McpServing {
+  readonly settings?: Partial<ToolSettings>;
+  readonly authenticate?: Authenticate;
+  readonly mount?: Partial<McpMount>;
+  readonly routes?: Partial<McpRoutes>;
+}
+
+const ROUTES: McpRoutes = {
+  path: '/mcp',
+  origins: { isLocal: true, origins: [] },
+  sessions: { max: 1_000, idleMs: 60_000 },
+  sse: { stream: '/sse', messages: '/messages' },
+  authorization: null,
+};
+
 /** Listens on a free port of 127.0.0.1. */
 export async function serveMcp(
   testApp: TestApp,
-  { settings = {}, authenticate = localOnly }: { settings?: Partial<ToolSettings>; authenticate?: Authenticate } = {},
+  { settings = {}, authenticate = localOnly, mount = {}, routes = {} }: McpServing = {},
 ): Promise<McpServed> {
   const { app } = testApp;
   const http = createHttp({
@@ -63,7 +86,7 @@ export async function serveMcp(
     onRefusal: (refusal) => app.refuse(refusal),
   });
   addRest(http, app.core, '/api/v1');
-  addMcp(http, mountFor(testApp, settings), '/mcp', { isLocal: true, origins: [] });
+  addMcp(http, { ...mountFor(testApp, settings), ...mount }, { ...ROUTES, ...routes });
   const url = await http.listen({ host: '127.0.0.1', port: 0 });
   const clients: Client[] = [];
   return {

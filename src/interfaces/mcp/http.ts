@@ -1,6 +1,7 @@
-/** MCP over Streamable HTTP on the listener: both eras of the protocol on one path, each request for itself. */
+/** MCP over HTTP on the listener: both eras of the protocol on one path, and the transport of the oldest clients beside it. */
 import {
   createMcpHandler,
+  isInitializeRequest,
   isLegacyRequest,
   type McpHttpHandler,
   type Server,
@@ -8,67 +9,161 @@ import {
 } from '@modelcontextprotocol/server';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { principalOf } from '../identity.ts';
+import { whileStanding } from '../standing.ts';
+import { countMessages } from './call-limits.ts';
 import { KnownCaller, principalOverHttp } from './contact.ts';
 import { acceptAnyJson, jsonRpcBody } from './http-body.ts';
+import { HttpSessions } from './http-sessions.ts';
+import { rpcError } from './json-rpc.ts';
 import type { McpMount } from './mount.ts';
 import { guardOrigins, type OriginRules } from './origin-guard.ts';
+import { type AuthorizationServer, ProtectedResource } from './protected-resource.ts';
 import { mcpServer } from './server.ts';
+import { type SessionBounds, SessionPlaces } from './session-places.ts';
+import { SseSessions } from './sse.ts';
 
-/** Adds the path; whoever calls has been found out by the listener. */
-export function addMcp(http: FastifyInstance, mount: McpMount, path: string, origins: OriginRules): void {
-  const serverFor = () => mcpServer(mount, { transport: 'http', sessionId: null, principalOf: principalOverHttp });
-  const modern = createMcpHandler(serverFor, { onerror: mount.onTrouble, legacy: 'reject' });
+export interface McpRoutes {
+  /** Of Streamable HTTP, in both eras. */
+  readonly path: string;
+  readonly origins: OriginRules;
+  readonly sessions: SessionBounds;
+  /** Largest request; as the listener has it where left out. */
+  readonly maxInputBytes?: number;
+  /** Paths of HTTP+SSE; null: it is not spoken. */
+  readonly sse: { readonly stream: string; readonly messages: string } | null;
+  /** Whose tokens are taken; null: none of an authorisation server. */
+  readonly authorization: AuthorizationServer | null;
+}
+
+/** Answers wait for tools, which have limits of their own; timers of the runtime reach no further. */
+const OWN_TIME = { handlerTimeout: 2 ** 31 - 1 };
+
+/** Adds the paths; whoever calls has been found out by the listener. */
+export function addMcp(http: FastifyInstance, mount: McpMount, routes: McpRoutes): void {
+  const places = new SessionPlaces(mount, routes.sessions);
+  const alone = () => mcpServer(mount, { transport: 'http', sessionId: null, principalOf: principalOverHttp });
+  const modern = createMcpHandler(alone, {
+    onerror: mount.onTrouble,
+    legacy: 'reject',
+    bus: mount.changes,
+  });
+  const sessions = new HttpSessions(mount, places);
+  const bounds = { ...OWN_TIME, ...(routes.maxInputBytes === undefined ? {} : { bodyLimit: routes.maxInputBytes }) };
+  const { sse, authorization } = routes;
+  const resource = authorization === null ? null : new ProtectedResource(authorization, routes.path);
+  const oldest = sse === null ? null : new SseSessions(mount, places, sse.messages);
   void http.register(async (scope) => {
     acceptAnyJson(scope);
-    guardOrigins(scope, origins);
+    guardOrigins(scope, routes.origins);
+    resource?.addTo(scope);
     scope.route({
       method: ['GET', 'POST', 'DELETE'],
-      url: path,
-      handler: async (request, reply) => reply.send(await answer({ modern, serverFor }, request, reply)),
+      url: routes.path,
+      ...bounds,
+      handler: async (request, reply) =>
+        reply.send(await answer({ mount, modern, sessions, alone, resource }, request, reply)),
     });
+    if (sse !== null && oldest !== null) addSse(scope, mount, oldest, { ...sse, bounds });
   });
-  http.addHook('onClose', () => modern.close());
+  // Streams are ended first: the listener waits for those who read them.
+  http.addHook('preClose', async () => {
+    await Promise.all([sessions.close(), oldest?.close(), modern.close()]);
+    places.close();
+  });
 }
 
 interface Legs {
+  readonly mount: McpMount;
   readonly modern: McpHttpHandler;
-  readonly serverFor: () => Server;
+  readonly sessions: HttpSessions;
+  readonly alone: () => Server;
+  readonly resource: ProtectedResource | null;
 }
 
-async function answer({ modern, serverFor }: Legs, request: FastifyRequest, reply: FastifyReply): Promise<Response> {
+async function answer(legs: Legs, request: FastifyRequest, reply: FastifyReply): Promise<Response> {
+  const { mount, modern, sessions } = legs;
   const body = jsonRpcBody(request.body);
   if ('refused' in body) return body.refused;
-  const gone = new AbortController();
-  reply.raw.once('close', () => gone.abort());
-  const headers = headersOf(request.headers, body.value !== undefined);
+  const principal = principalOf(request);
+  await countMessages(mount.core.rateLimits, mount.limits, principal, messagesOf(body.value));
+  const stepUp = legs.resource?.stepUp(request, principal, mount.toolbox, body.value) ?? null;
+  if (stepUp !== null) return refusedFor(mount, principal.id, stepUp);
   const asked = new Request(new URL(request.url, 'http://localhost'), {
     method: request.method,
-    headers,
-    signal: gone.signal,
+    headers: headersOf(request.headers, body.value !== undefined),
+    signal: goneSignal(mount, request, reply),
   });
-  const authInfo = new KnownCaller(principalOf(request));
+  const authInfo = new KnownCaller(principal);
   const options = { authInfo, ...(body.value === undefined ? {} : { parsedBody: body.value }) };
   if (!(await isLegacyRequest(asked, body.value))) return modern.fetch(asked, options);
-  return alone(serverFor(), asked, options, isPlain(request.headers));
+  const sessionId = asked.headers.get('mcp-session-id');
+  if (sessionId !== null) return sessions.answer(sessionId, { request: asked, body: body.value, principal });
+  const plain = isPlain(request.headers);
+  if (isInitializeRequest(body.value) && !plain) return sessions.open({ request: asked, body: body.value, principal });
+  return standAlone(legs.alone(), asked, options, plain);
+}
+
+function refusedFor({ onRefusal }: McpMount, principal: string, answered: Response): Response {
+  onRefusal({ principal, operation: 'tools/call', reason: 'permission_denied' });
+  return answered;
+}
+
+/** Ends with the connection; and the connection ends when the caller may not be there any more. */
+function goneSignal({ core }: McpMount, request: FastifyRequest, reply: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  const stopWatch = whileStanding(core.access, principalOf(request), () => reply.raw.destroy());
+  reply.raw.once('close', () => {
+    stopWatch();
+    gone.abort();
+  });
+  return gone.signal;
+}
+
+function messagesOf(body: unknown): number {
+  return Array.isArray(body) ? body.length : 1;
 }
 
 /** A request of the older era that belongs to no session. Plain clients read no streams. */
-async function alone(
+async function standAlone(
   server: Server,
   request: Request,
   options: Parameters<WebStandardStreamableHTTPServerTransport['handleRequest']>[1],
   enableJsonResponse: boolean,
 ): Promise<Response> {
   if (request.method !== 'POST') {
-    return Response.json(
-      { jsonrpc: '2.0', id: null, error: { code: -32_000, message: 'Method not allowed: there is no session' } },
-      { status: 405, headers: { allow: 'POST' } },
-    );
+    return rpcError(405, 'refused', 'Method not allowed: the request names no session (Mcp-Session-Id)', {
+      allow: 'POST',
+    });
   }
   const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse });
   await server.connect(transport);
   request.signal.addEventListener('abort', () => void server.close(), { once: true });
   return transport.handleRequest(request, options);
+}
+
+function addSse(
+  scope: FastifyInstance,
+  mount: McpMount,
+  sessions: SseSessions,
+  { stream, messages, bounds }: { stream: string; messages: string; bounds: object },
+): void {
+  scope.get(stream, { ...bounds }, async (request, reply) => {
+    const principal = principalOf(request);
+    goneSignal(mount, request, reply);
+    for (const [name, value] of Object.entries(reply.getHeaders())) {
+      if (value !== undefined) reply.raw.setHeader(name, value);
+    }
+    const refused = await sessions.open(principal, reply.raw);
+    if (refused !== null) return reply.send(refused);
+    return reply.hijack();
+  });
+  scope.post<{ Querystring: { sessionId?: string } }>(messages, { ...bounds }, async (request, reply) => {
+    const body = jsonRpcBody(request.body);
+    if ('refused' in body) return reply.send(body.refused);
+    const principal = principalOf(request);
+    await countMessages(mount.core.rateLimits, mount.limits, principal, messagesOf(body.value));
+    return reply.send(await sessions.message(request.query.sessionId ?? '', body.value, principal));
+  });
 }
 
 /** Such as curl: says neither what it sends nor what it takes. */

@@ -1,28 +1,45 @@
 /** MCP over the standard streams of this process: one client, one conversation, until it closes its end. */
-import type { Readable, Writable } from 'node:stream';
-import { StdioServerTransport, serveStdio } from '@modelcontextprotocol/server/stdio';
+import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import type { Principal } from '../../domain/access.ts';
 import type { McpMount } from './mount.ts';
 import { mcpServer } from './server.ts';
+import { StdioWire, type WireStreams } from './stdio-wire.ts';
 
-/** @returns when the client has closed its end, or `signal` has ended. */
+export interface StdioCaller {
+  /** Who has started the process. */
+  readonly principal: Principal;
+  /** Who that is by now. Fails with `unauthenticated` once the key has ended. */
+  readonly now: () => Principal;
+}
+
+/** @returns when the client has closed its end and has been answered, or `signal` has aborted. */
 export async function serveMcpOver(
-  streams: { readonly input: Readable; readonly output: Writable },
+  streams: WireStreams,
   mount: McpMount,
-  principal: Principal,
+  { principal, now }: StdioCaller,
   maxMessageBytes: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const ended = Promise.withResolvers<void>();
-  const transport = new StdioServerTransport(streams.input, streams.output, { maxBufferSize: maxMessageBytes });
-  const sessionId = mount.core.execute.runtime.newId();
-  const served = serveStdio(() => mcpServer(mount, { transport: 'stdio', sessionId, principalOf: () => principal }), {
-    transport,
+  const { sessions, core } = mount;
+  const sessionId = core.execute.runtime.newId();
+  const wire = new StdioWire(streams, maxMessageBytes);
+  const closed = Promise.withResolvers<'client' | 'shutdown'>();
+  const opened = {
+    principal: principal.id,
+    transport: 'stdio' as const,
+    node: sessions.node,
+    client: null,
+    protocolVersion: null,
+    initialize: null,
+  };
+  await sessions.tell(sessionId, [{ type: 'SessionOpened', data: opened }], principal);
+  const served = serveStdio(() => mcpServer(mount, { transport: 'stdio', sessionId, principalOf: now }), {
+    transport: wire,
     onerror: mount.onTrouble,
   });
-  const end = (): void => ended.resolve();
-  streams.input.once('end', end).once('close', end);
-  signal.addEventListener('abort', end, { once: true });
-  await ended.promise;
+  void wire.ended.then(() => closed.resolve('client'));
+  signal.addEventListener('abort', () => closed.resolve('shutdown'), { once: true });
+  const reason = await closed.promise;
   await served.close();
+  await sessions.tell(sessionId, [{ type: 'SessionClosed', data: { reason } }], principal);
 }

@@ -1,0 +1,14 @@
+/** Waits for whoever runs the process to ask for its end. */
+
+/** @returns what resolves at SIGTERM or SIGINT. A second signal ends the process at once. */
+export function untilStopped(): Promise<void> {
+  const stopping = Promise.withResolvers<void>();
+  let asked = false;
+  const stop = (): void => {
+    if (asked) process.exit(1);
+    asked = true;
+    stopping.resolve();
+  };
+  process.on('SIGTERM', stop).on('SIGINT', stop);
+  return stopping.promise;
+}
