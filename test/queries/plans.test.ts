@@ -12,6 +12,7 @@ import {
   TABLES,
 } from '../../projections/read-models.ts';
 import { getAuditTrail } from '../../queries/audit.ts';
+import { getBatch, listBatches, openBatches } from '../../queries/batch.ts';
 import { countDeliveries, deliveryTable, listDeliveries } from '../../queries/delivery.ts';
 import { dispatchTable } from '../../queries/dispatch.ts';
 import { listExecutions, listSteps } from '../../queries/execution.ts';
@@ -110,6 +111,9 @@ it.each([
   ['a task by any of its names', () => readOf(getTask, { task_id: 'echo' })],
   ['versions of a task', () => readOf(listTaskVersions, { task_id: 'echo' })],
   ['tasks of a category', () => readOf(listTasks, { category: 'echo' })],
+  ['items of a batch', () => readOf(getBatch, { batch_id: 'one' })],
+  ['batches in a state', () => readOf(listBatches, { status: 'running' })],
+  ['batches that have not ended', () => openBatches({ db })],
   ['schedules of a task', () => readOf(listSchedules, { task_id: 'echo' })],
   ['deliveries to a target', () => readOf(listDeliveries, { target: 'shop' })],
   ['deliveries of an execution', () => readOf(listDeliveries, { execution_id: 'one' })],
@@ -140,6 +144,7 @@ it('all of a list comes in the order of an index, page by page', async () => {
   }
   expect((await plansOf(() => readOf(listDeliveries, {})))[0]).toMatch(/^SCAN deliveries USING INDEX/);
   expect((await plansOf(() => readOf(listSchedules, {})))[0]).toMatch(/^SCAN schedules USING INDEX/);
+  expect((await plansOf(() => readOf(listBatches, {})))[0]).toMatch(/^SCAN batches USING INDEX/);
 });
 
 it('the last success is looked for among so many executions of its task, found by an index', async () => {
