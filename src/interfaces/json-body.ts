@@ -11,10 +11,18 @@ export function readJson(text: string): unknown {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw refused(`the body is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, '');
+    throw refused(`the body is not JSON: ${reasonOf(cause)}`, '');
   }
   checkJson(value);
   return value;
+}
+
+/** The parser shows what stands around the place; that may be a secret. */
+const AROUND = /, (?:\.\.\.)?".*"(?:\.\.\.)? is not valid JSON$/s;
+
+function reasonOf(cause: unknown): string {
+  const said = cause instanceof Error ? cause.message : String(cause);
+  return said.startsWith('"') ? 'it is no value of JSON' : said.replace(AROUND, '');
 }
 
 interface Found {

@@ -60,7 +60,18 @@ function meaningOf(error: unknown): Meaning {
   // A value that the schema does not allow in an answer is a defect of ours; in a question, one of the caller's.
   if (originalError !== undefined && error.path !== undefined) return asRatchetError(originalError);
   if (originalError !== undefined && !(originalError instanceof GraphQLError)) return asRatchetError(originalError);
-  return { code: codeIn(extensions['code']) ?? 'invalid_request', message, details: record(extensions['details']) };
+  const code = codeIn(extensions['code']) ?? 'invalid_request';
+  return { code, message: withoutValues(message), details: record(extensions['details']) };
+}
+
+/** Names of the schema are short. */
+const LONGEST_TOLD = 40;
+
+/** Long text is told by its length: it may be one that nobody else should read, and what is wrong with it is its form. */
+function withoutValues(message: string): string {
+  return message.replaceAll(/"(?:[^"\\]|\\.)*"/gs, (text) =>
+    text.length - 2 > LONGEST_TOLD ? `text of ${text.length - 2} characters` : text,
+  );
 }
 
 function codeIn(code: unknown): ErrorCode | null {
