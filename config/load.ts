@@ -1,4 +1,4 @@
-/** Loads the configuration from flags, environment, file, overlay and defaults; the only reader of the process environment. */
+/** Loads the configuration from flags, environment, file, overlay and defaults; with `terminal.ts` the only reader of the process environment. */
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, extname, join as joinPath, resolve } from 'node:path';
 import { assemble } from './assemble.ts';

@@ -1,12 +1,15 @@
 /** The process: reads arguments, runs one command, turns trouble into words and an exit code. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { Command, CommanderError, Option } from 'commander';
+import { Argument, Command, CommanderError, Option } from 'commander';
 import { generatedConfig } from '../config/generate.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { formatConfig, showConfig } from '../config/show.ts';
+import { wantsColors } from '../config/terminal.ts';
 import { openLogging } from '../infra/logging.ts';
 import type { AppSettings } from './app.ts';
+import { colorsFor } from './cli/colors.ts';
+import { completionScript, SHELLS, type Shell } from './cli/completion.ts';
 import type { DebugOptions } from './cli/debug.ts';
 import type { AnalyzeOptions } from './cli/diagnose.ts';
 import { type ExitCode, explainExit } from './cli/exit.ts';
@@ -17,6 +20,7 @@ import type { ProfileOptions, TraceOptions } from './cli/profile.ts';
 import type { ReplayOptions } from './cli/replay.ts';
 import type { RepoInitOptions } from './cli/repo-init.ts';
 import { resultTargets } from './cli/result-settings.ts';
+import { addScheduleCommands } from './cli/schedule-commands.ts';
 import { appSettings, mcpListenSettings, serveSettings } from './cli/settings.ts';
 import type { TokenOptions } from './cli/token.ts';
 
@@ -59,7 +63,7 @@ function load(
 }
 
 function outputOf(command: Command): Output {
-  return openOutput(command.optsWithGlobals<Globals>().json);
+  return openOutput(command.optsWithGlobals<Globals>().json, colorsFor(wantsColors(process.stdout)));
 }
 
 /** Settings for commands that are not servers: they log only what is wrong. */
@@ -98,7 +102,7 @@ function program(): Command {
     .addOption(new Option('--json', 'print JSON, also on a terminal'))
     .exitOverride()
     .showSuggestionAfterError()
-    .configureHelp({ showGlobalOptions: true });
+    .configureHelp({ showGlobalOptions: true, styleTitle: colorsFor(wantsColors(process.stdout)).bold });
   root
     .command('serve')
     .description('start the server')
@@ -114,6 +118,8 @@ function program(): Command {
   addTimeCommands(root);
   addConfigCommands(root);
   addAccessCommands(root);
+  addScheduleCommands(root, withSettings);
+  addCompletion(root);
   return root;
 }
 
@@ -368,6 +374,14 @@ function addAccessCommands(root: Command): void {
     );
 }
 
+function addCompletion(root: Command): void {
+  root
+    .command('completion')
+    .description('print a script that completes commands and options in a shell')
+    .addArgument(new Argument('<shell>', 'which shell').choices(SHELLS))
+    .action((shell: Shell) => void process.stdout.write(completionScript(root, shell)));
+}
+
 function addConfigCommands(root: Command): void {
   const config = root.command('config').description('look at the configuration');
   config
@@ -421,7 +435,8 @@ async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     const { text, code } = explainExit(error);
-    process.stderr.write(`${text}\n`);
+    const { red } = colorsFor(wantsColors(process.stderr));
+    process.stderr.write(`${text.replace(/^.*/, red)}\n`);
     return code;
   }
 }

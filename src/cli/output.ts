@@ -1,5 +1,6 @@
 /** How commands speak: readable on a terminal, JSON when piped or asked for; results on stdout, all else on stderr. */
 import type { Json } from '../domain/event.ts';
+import { type Colors, colored } from './colors.ts';
 
 export interface Output {
   readonly isJson: boolean;
@@ -13,12 +14,16 @@ export interface Output {
 
 const WIDTH = 24;
 
-/** @param json true: JSON whatever stdout is; undefined: JSON unless stdout is a terminal */
-export function openOutput(json: boolean | undefined): Output {
+/**
+ * @param json true: JSON whatever stdout is; undefined: JSON unless stdout is a terminal
+ * @param colors what stdout gets
+ */
+export function openOutput(json: boolean | undefined, colors: Colors): Output {
   const isJson = json ?? !process.stdout.isTTY;
   return {
     isJson,
-    result: (value, text) => void process.stdout.write(isJson ? `${JSON.stringify(value)}\n` : `${text()}\n`),
+    result: (value, text) =>
+      void process.stdout.write(isJson ? `${JSON.stringify(value)}\n` : `${colored(text(), colors)}\n`),
     note: (text) => void process.stderr.write(`${text}\n`),
     progress: (fraction, label) => {
       if (!process.stderr.isTTY) return;

@@ -1,5 +1,4 @@
 /** `ratchet run-once`: runs a task from files to its end, with everything recorded, and no server. */
-import { readFileSync } from 'node:fs';
 import { publishDefinition } from '../../commands/publish-task.ts';
 import { type App, type AppSettings, openApp } from '../app.ts';
 import { LOCAL_ADMIN } from '../domain/access.ts';
@@ -8,16 +7,14 @@ import { type Json, START } from '../domain/event.ts';
 import { type Caller, metaOf } from '../interfaces/operation.ts';
 import { OPERATIONS, toldEnd } from '../interfaces/operations.ts';
 import type { ExitCode } from './exit.ts';
-import { UsageError } from './exit.ts';
 import { tasksFrom } from './from-fs.ts';
+import { type InputOptions, jsonInput } from './json-input.ts';
 import { type Output, pretty } from './output.ts';
 import { profileFormatOf, writeProfile } from './profile.ts';
 import { writeBundle } from './recording.ts';
 
-export interface RunOnceOptions {
+export interface RunOnceOptions extends InputOptions {
   readonly fromFs: string;
-  readonly inputJson?: string | undefined;
-  readonly inputFile?: string | undefined;
   /** Folder to write a recording to. */
   readonly record?: string | undefined;
   /** File to write a processor-time profile to. */
@@ -48,7 +45,7 @@ interface Answer {
 
 /** Runs it; answers 0 when it completed, 1 when it did not. */
 export async function runOnce(settings: AppSettings, options: RunOnceOptions, output: Output): Promise<ExitCode> {
-  const input = inputOf(options);
+  const input = jsonInput(options);
   if (options.profile !== undefined) profileFormatOf(options.profile);
   const { tasks, main } = await tasksFrom(options.fromFs);
   const app = await openApp({ ...settings, eventStoreUrl: 'memory:', sources: [], auditFile: null, warmWorkers: 1 });
@@ -72,27 +69,6 @@ export async function runOnce(settings: AppSettings, options: RunOnceOptions, ou
     return answer.status === 'completed' ? 0 : 1;
   } finally {
     await app.close(0);
-  }
-}
-
-function inputOf({ inputJson, inputFile }: RunOnceOptions): Json {
-  if (inputJson !== undefined && inputFile !== undefined)
-    throw new UsageError('give --input-json or --input-file, not both');
-  const text = inputFile === undefined ? (inputJson ?? '{}') : readInput(inputFile);
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new UsageError(`the input is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`);
-  }
-}
-
-function readInput(file: string): string {
-  try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8');
-  } catch (cause) {
-    const isMissing = cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'EISDIR');
-    if (isMissing) throw new UsageError(`there is no file ${file}`);
-    throw cause;
   }
 }
 
