@@ -210,7 +210,12 @@ export class HttpSessions {
     if (lastEventId === null) return null;
     const place = placeOf(lastEventId);
     if (place === null) return rpcError(400, 'refused', 'Last-Event-ID is none of this server');
-    if (session.kept.holds(place)) return null;
+    if (session.kept.holds(place)) {
+      // Whoever comes back has lost the connection, also where that has not been noticed here yet.
+      if (place.told !== null) session.transport.closeStandaloneSSEStream();
+      for (const id of session.kept.requestsOf(place)) session.transport.closeSSEStream(id);
+      return null;
+    }
     if (place.told !== null) return this.#listensAgain(session, request);
     const resumed = await resumedStream(this.#mount.sessions, session.id, place, request.signal);
     return resumed ?? rpcError(400, 'refused', 'what followed this event is not kept any more; send the request again');

@@ -80,6 +80,11 @@ export class KeptMessages implements EventStore {
     return told === null ? this.#streams.has(streamId) : told.node === this.#for.log.node;
   }
 
+  /** @returns the requests that a stream answers. */
+  requestsOf({ streamId }: Place): readonly (string | number)[] {
+    return this.#streams.get(streamId)?.requests ?? [];
+  }
+
   async storeEvent(streamId: string, message: JSONRPCMessage): Promise<string> {
     const stream = this.#streamOf(streamId, message);
     const entry = { sequence: stream.next, message, text: JSON.stringify(message) };
