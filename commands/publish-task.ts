@@ -76,7 +76,7 @@ export async function publishDefinition(
         outputSchema: await deps.blobs.put(outputSchema),
         tests: await deps.blobs.put(JSON.parse(JSON.stringify(tests))),
         source: publication.source,
-        ...((publication.revision ?? null) === null ? {} : { revision: publication.revision ?? '' }),
+        ...(typeof publication.revision === 'string' ? { revision: publication.revision } : {}),
       },
     },
     meta,

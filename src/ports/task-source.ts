@@ -101,6 +101,13 @@ export interface BrokenTask {
   readonly reason: string;
 }
 
+/** Why the last good copy is told, and when it was last known to be what is there. */
+export interface StaleCopy {
+  readonly reason: string;
+  /** ISO 8601. */
+  readonly since: string;
+}
+
 export interface SourceListing {
   readonly tasks: readonly TaskDefinition[];
   readonly broken: readonly BrokenTask[];
@@ -109,7 +116,7 @@ export interface SourceListing {
   /** Branch of the repository that is followed; null for anything that no push moves. */
   readonly branch: string | null;
   /** Set when this is the last good copy, because what is there now could not be had. */
-  readonly stale: { readonly reason: string; /** ISO 8601. */ readonly since: string } | null;
+  readonly stale: StaleCopy | null;
 }
 
 export interface TaskSource {
