@@ -16,6 +16,8 @@ export interface Items<Item> {
   readonly items: readonly Item[];
   /** Places in `items`, the most useful first; in their own order when left out. */
   readonly ranked?: readonly number[];
+  /** What the answer tells of an item; the item itself when left out. */
+  readonly tell?: (item: Item) => unknown;
   /** Items that are kept at most; all when left out. */
   readonly most?: number;
   /** Makes the answer of the items that are kept, in the order of `items`. `isWhole` is false when some were left out. */
@@ -23,8 +25,9 @@ export interface Items<Item> {
 }
 
 /** @returns the answer with as many items as fit, the most useful ones; at least one of them, cut if it must be. */
-export function fitItems<Item>(maxTokens: number, { items, ranked, most = items.length, build }: Items<Item>): Payload {
-  const order = ranked ?? items.map((_, index) => index);
+export function fitItems<Item>(maxTokens: number, given: Items<Item>): Payload {
+  const { items, most = items.length, build } = given;
+  const order = given.ranked ?? items.map((_, index) => index);
   const first = (count: number): Payload => {
     if (count === items.length) return build(items, true);
     const kept = order.slice(0, count).toSorted((a, b) => a - b);
@@ -34,7 +37,7 @@ export function fitItems<Item>(maxTokens: number, { items, ranked, most = items.
     );
   };
   let fits = 0;
-  let tooMany = 1 + Math.min(most, roughly(maxTokens, items, order));
+  let tooMany = 1 + Math.min(most, roughly(maxTokens, given, order));
   while (tooMany - fits > 1) {
     const count = Math.ceil((fits + tooMany) / 2);
     if (costOf(first(count), maxTokens) <= maxTokens) fits = count;
@@ -45,11 +48,11 @@ export function fitItems<Item>(maxTokens: number, { items, ranked, most = items.
 }
 
 /** @returns a number of items that surely holds all that fit. */
-function roughly<Item>(maxTokens: number, items: readonly Item[], order: readonly number[]): number {
+function roughly<Item>(maxTokens: number, { items, tell }: Items<Item>, order: readonly number[]): number {
   let tokens = 0;
   for (const [count, index] of order.entries()) {
     // Each is measured with a reserve that the sum has only once.
-    tokens += costOf(items[index], maxTokens * 2) / 2;
+    for (const item of items.slice(index, index + 1)) tokens += costOf(tell?.(item) ?? item, maxTokens * 2) / 2;
     if (tokens > maxTokens) return Math.max(count, 1);
   }
   return items.length;

@@ -48,8 +48,10 @@ export function ranked(entries: readonly LogEntry[]): readonly number[] {
   const ends = fromBothEnds(errors.length).flatMap((at) => errors.slice(at, at + 1));
   for (const index of ends) {
     add(index);
-    for (let by = 1; by <= LINES_BEFORE_ERROR; by += 1) add(index - by);
-    for (let by = 1; by <= LINES_AFTER_ERROR; by += 1) add(index + by);
+    for (let by = 1; by <= LINES_BEFORE_ERROR; by += 1) {
+      add(index - by);
+      if (by <= LINES_AFTER_ERROR) add(index + by);
+    }
   }
   const warnings = placesOf(entries, 'warn');
   for (const at of fromBothEnds(warnings.length)) for (const index of warnings.slice(at, at + 1)) add(index);

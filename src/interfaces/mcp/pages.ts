@@ -23,6 +23,7 @@ export function fitPage<Row>(maxTokens: number, page: ToldPage<Row>): Payload {
   const told = rows.map((row) => ({ row, told: tell(row) }));
   return fitItems(maxTokens, {
     items: told,
+    tell: (one) => one.told,
     build: (kept, isWhole) => {
       const last = kept.at(-1);
       const left = rows.length - kept.length;

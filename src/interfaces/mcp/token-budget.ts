@@ -62,20 +62,46 @@ function tokensOfPiece(piece: string, next: number): number {
   return COMMON_MARKS.has(piece) ? 1 : piece.length;
 }
 
+/** Words are rarely longer; what is longer stands there by chance or by repetition. */
+const LONG_WORD = 16;
+const PER_UNCOMMON_PAIR = 0.6;
+
 function tokensOfLetters(letters: string): number {
   const lower = letters.toLowerCase();
   if (COMMON_WORDS.has(lower)) return 1;
   let uncommon = 0;
+  let before = '';
   for (let at = 0; at + 1 < lower.length; at += 1) {
-    if (!COMMON_PAIRS.has(lower.slice(at, at + 2))) uncommon += 1;
+    const pair = lower.slice(at, at + 2);
+    if (pair === before || !COMMON_PAIRS.has(pair)) uncommon += 1;
+    before = pair;
   }
-  return 1 + Math.floor((lower.length - 1) / 3) + uncommon / 2;
+  if (lower.length === 2) return 1 + uncommon;
+  const rest = lower.length - 1;
+  const parts = lower.length > LONG_WORD ? rest / 2 : Math.floor(rest / 3);
+  return Math.min(lower.length, 1 + parts + uncommon * PER_UNCOMMON_PAIR);
 }
 
-/** No token is shorter than a byte; of Chinese and Japanese characters even rare ones are told in little more than two. */
+/** Blocks of 64 rare characters, each character of which is three tokens. */
+const RARE_BLOCKS: ReadonlySet<number> = new Set([
+  0x175, 0x176, 0x1ab, 0x21e, 0x220, 0x25e, 0x26f, 0x270, 0x271, 0x272, 0x273, 0x274, 0x275, 0x276, 0x277, 0x27f,
+]);
+
+/** Latin, Greek, Cyrillic, Hebrew and Arabic letters: hardly more than a token each, and less in words. */
+const LETTERS = [
+  [0xa0, 0xff],
+  [0x391, 0x3c9],
+  [0x410, 0x44f],
+  [0x5d0, 0x5ea],
+  [0x621, 0x64a],
+] as const;
+
+/** No token is shorter than a byte; the characters of Chinese and Japanese are two tokens at most, but for rare ones. */
 function tokensOfCharacter(codePoint: number): number {
-  if (codePoint < 0x800) return 2;
-  if (codePoint >= 0x3040 && codePoint <= 0x9fff) return 2.25;
+  if (codePoint < 0x800) return LETTERS.some(([from, to]) => codePoint >= from && codePoint <= to) ? 1.25 : 2;
+  const isKana = codePoint >= 0x3040 && codePoint <= 0x30ff;
+  const isIdeograph = codePoint >= 0x4e00 && codePoint <= 0x9fff;
+  if (isKana || (isIdeograph && !RARE_BLOCKS.has(codePoint >> 6))) return 2;
   return codePoint < 0x10000 ? 3 : 4;
 }
 

@@ -11,8 +11,8 @@ import type { JsonObject } from '../../domain/event.ts';
 import { type Caller, type Core, parse } from '../operation.ts';
 import type { ClientView } from './client-view.ts';
 import type { Contact } from './contact.ts';
-import type { ToolSettings, Toolset } from './settings.ts';
 import { helpfulError } from './helpful-error.ts';
+import type { ToolSettings, Toolset } from './settings.ts';
 import { boundedResult } from './tool-answer.ts';
 
 /** All four are said of every tool: what is left out means the worst to a client. */

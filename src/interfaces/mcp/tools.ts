@@ -1,10 +1,17 @@
 /** The tools that agents are offered, in the order of the list. */
 import type { Tool } from './tool.ts';
+import { analyzeExecutionErrorTool } from './tools/analyze-execution-error.ts';
+import { cancelExecutionTool } from './tools/cancel-execution.ts';
+import { compareExecutionsTool } from './tools/compare-executions.ts';
+import { debugTaskExecutionTool } from './tools/debug-task-execution.ts';
 import { executeTaskTool } from './tools/execute-task.ts';
+import { getAuditTrailTool } from './tools/get-audit-trail.ts';
 import { getExecutionLogsTool } from './tools/get-execution-logs.ts';
 import { getExecutionStatusTool } from './tools/get-execution-status.ts';
+import { getExecutionTraceTool } from './tools/get-execution-trace.ts';
 import { listAvailableTasksTool } from './tools/list-available-tasks.ts';
 import { listExecutionsTool } from './tools/list-executions.ts';
+import { replayExecutionTool } from './tools/replay-execution.ts';
 
 export const TOOLS: readonly Tool[] = [
   listAvailableTasksTool,
@@ -12,4 +19,11 @@ export const TOOLS: readonly Tool[] = [
   listExecutionsTool,
   getExecutionStatusTool,
   getExecutionLogsTool,
+  getExecutionTraceTool,
+  analyzeExecutionErrorTool,
+  replayExecutionTool,
+  compareExecutionsTool,
+  cancelExecutionTool,
+  debugTaskExecutionTool,
+  getAuditTrailTool,
 ];

@@ -110,6 +110,7 @@ async function read(call: ToolCall, executionId: string, ended: string, asked: A
     items: entries,
     ...(order === undefined ? {} : { ranked: order }),
     most: limit,
+    tell: (entry) => (asked.format === 'text' ? entryText(entry, asked.detail) : toldEntry(entry, asked.detail)),
     build: (kept, isWhole) => {
       const lines = kept.reduce((sum, { count }) => sum + count, 0);
       const next = chosen.after(kept.at(-1)?.last, isWhole);
