@@ -5,7 +5,7 @@ import { idOf, START, streamName } from '../../src/domain/event.ts';
 import { decode } from '../../src/domain/history.ts';
 import { Batches } from '../../src/reactors/batches.ts';
 import { openTestApp, type TestApp } from '../support/app.ts';
-import { call, eventually, type Home, openHome, startServerProcess } from '../support/server.ts';
+import { eventually } from '../support/server.ts';
 
 async function factsOf({ app }: TestApp, batchId: unknown): Promise<readonly BatchEvent[]> {
   const events = await app.store.readStream(streamName('batch', String(batchId)));
@@ -27,7 +27,12 @@ async function ended(test: TestApp, batchId: unknown) {
   const seen = { minPosition: await test.app.store.head() };
   const told = await test.call('get_batch', { batch_id: batchId, limit: 1_000 }, seen);
   const items = told['items'] as readonly ToldItem[];
-  return { ...told, status: told['status'], items, statuses: Object.fromEntries(items.map(({ id, status }) => [id, status])) };
+  return {
+    ...told,
+    status: told['status'],
+    items,
+    statuses: Object.fromEntries(items.map(({ id, status }) => [id, status])),
+  };
 }
 
 const executionOf = (asked: Record<string, unknown>, id: string): string => {
@@ -336,51 +341,5 @@ describe('a batch', () => {
     expect(facts.filter(({ type }) => type === 'BatchItemEnded')).toHaveLength(40);
     expect(facts.filter(({ type }) => type === 'BatchEnded')).toHaveLength(1);
     expect(troubles).toEqual([]);
-  });
-});
-
-describe('a server with a batch that is killed', { timeout: 60_000 }, () => {
-  const more = 'workers:\n  count: 2\n';
-  const open = (home: Home) => startServerProcess(home, { more });
-
-  it('goes on with it after each restart: every item runs to its end once, and outputs come through', async () => {
-    using home = openHome();
-    const code = 'async function main({ n }) { await sleep(30); return { n: n + 1 }; }';
-    const tasks = Array.from({ length: 24 }, (_, index) => ({
-      id: `i${index}`,
-      task_id: 'next',
-      input: { n: index < 4 ? 0 : { $from: `i${index - 4}`, path: '/n' } },
-    }));
-    let batchId = '';
-    const counts = async (url: string) => {
-      const { body } = await call(url, 'GET', `/api/v1/batches/${batchId}`);
-      return body as { status: string; counts: { completed: number; running: number; pending: number } };
-    };
-    for (const kills of [5, 14]) {
-      await using server = await open(home);
-      if (batchId === '') {
-        await call(server.url, 'POST', '/api/v1/tasks', { name: 'next', code });
-        const { status, body } = await call(server.url, 'POST', '/api/v1/batches', { tasks, max_parallel: 3 });
-        expect(status).toBe(202);
-        batchId = String(body['batch_id']);
-      }
-      await eventually(`${kills} are done`, async () =>
-        (await counts(server.url)).counts.completed >= kills ? true : undefined,
-      );
-      await server.kill();
-    }
-    await using server = await open(home);
-    const end = await eventually('the batch has ended', async () => {
-      const told = await counts(server.url);
-      return told.status === 'running' ? undefined : told;
-    });
-    expect(end).toMatchObject({ status: 'completed', counts: { completed: 24, pending: 0, running: 0 } });
-    const { body } = await call(server.url, 'GET', `/api/v1/executions?batch_id=${batchId}&limit=1000`);
-    const executions = body['executions'] as { execution_id: string; status: string }[];
-    expect(executions.map(({ status }) => status)).toEqual(Array.from({ length: 24 }, () => 'completed'));
-    const { body: told } = await call(server.url, 'GET', `/api/v1/batches/${batchId}?limit=1000`);
-    const last = (told['items'] as ToldItem[]).at(-1);
-    const { body: execution } = await call(server.url, 'GET', `/api/v1/executions/${last?.execution_id}`);
-    expect(execution['output']).toEqual({ n: 6 });
   });
 });
