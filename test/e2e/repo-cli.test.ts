@@ -22,6 +22,12 @@ describe('ratchet repo init', () => {
       tasks: [{ name: 'hello', problems: [] }],
     });
     expect((await ratchet(home, ['test', '--from-fs', 'team'])).json()).toMatchObject({ passed: 1, failed: 0 });
+    const config = home.file('config.yaml', 'registry: { sources: [{ name: team, uri: ./team }] }\n');
+    const told = await ratchet(home, ['repo', 'status', '--config', config]);
+    expect([told.code, told.json()]).toEqual([
+      0,
+      { sources: [expect.objectContaining({ status: 'ok', tasks: ['hello'] })] },
+    ]);
   });
 
   it('overwrites nothing, and then writes nothing', async () => {
@@ -29,7 +35,6 @@ describe('ratchet repo init', () => {
     const refused = await ratchet(home, ['repo', 'init', 'team']);
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('there is something at')]);
     expect(readdirSync(join(home.folder, 'team'))).toEqual(['README.md']);
-    expect((await ratchet(home, ['repo', 'init', 'other', '--name', 'a\nb'])).code).toBe(2);
   });
 });
 
@@ -80,23 +85,16 @@ describe('ratchet repo status', () => {
     expect(code).toBe(1);
     expect(stdout + stderr).not.toMatch(/hunter|someone/);
   });
-
-  it('ends well when all is well', async () => {
-    await ratchet(home, ['repo', 'init', 'team']);
-    const config = home.file('config.yaml', 'registry: { sources: [{ name: team, uri: ./team }] }\n');
-    expect((await ratchet(home, ['repo', 'status', '--config', config])).code).toBe(0);
-  });
 });
 
 describe('a zip of a task', () => {
-  it('is checked, tested and run like its folder', async () => {
+  it('is tested and run like its folder, and refused where it leads out of it', async () => {
     const task = {
       ...taskFilesOf('twice', 'function main(n) { return n * 2; }'),
       'twice/tests/a.json': '{"input":2,"expected_output":4}',
     };
     writeFileSync(join(home.folder, 'twice.zip'), zipOf(task));
     const run = (...args: string[]) => ratchet(home, [...args, '--from-fs', 'twice.zip', '--json']);
-    expect((await run('validate')).json()).toMatchObject({ valid: true, tasks: [{ name: 'twice' }] });
     expect((await run('test')).json()).toMatchObject({ passed: 1, failed: 0 });
     expect((await run('run-once', '--input-json', '21')).json()).toMatchObject({ output: 42 });
     writeFileSync(join(home.folder, 'twice.zip'), zipOf({ '../evil': 'x' }));
