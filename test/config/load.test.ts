@@ -479,6 +479,12 @@ describe('production', () => {
   });
 });
 
+it('a secret for tokens that is too short to be safe is a warning that says how long it should be', () => {
+  const warned = (secret: string) => load(`auth: { jwt: { secret: ${secret} } }`).warnings.join();
+  expect(warned('short')).toContain('auth.jwt.secret: shorter than 32 characters');
+  expect(warned('s'.repeat(32))).toBe('');
+});
+
 it('a ConfigError is what loading fails with', () => {
   expect(refusal('x: 1')).toBeInstanceOf(ConfigError);
   expect(load('').origins.get(DATABASE)).toEqual({ kind: 'default' });

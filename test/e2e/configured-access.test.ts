@@ -76,6 +76,25 @@ describe('a key of the configuration', () => {
   });
 });
 
+it('api.auth is the same section under its other name', async () => {
+  const yaml = `api:
+  auth:
+    jwt: { secret: "${SECRET}" }
+    api_keys: [{ key: k-admin, name: boss, role: admin }, { key: k-read, name: viewer, role: reader }]
+`;
+  await using server = await startConfigured(yaml);
+  const status = async (headers: Record<string, string>) =>
+    (await server.call('GET', '/api/v1/keys', undefined, headers)).status;
+  const statuses = [
+    await status({}),
+    await status({ 'x-api-key': 'k-admin' }),
+    await status({ 'x-api-key': 'k-read' }),
+  ];
+  expect(statuses).toEqual([401, 200, 403]);
+  const made = await server.call('POST', '/api/v1/tokens', { name: 'ada', role: 'admin' }, { 'x-api-key': 'k-admin' });
+  expect(await status({ authorization: `Bearer ${String(made.body['token'])}` })).toBe(200);
+});
+
 it('auth.type none asks nobody', async () => {
   await using server = await startConfigured('auth: { type: none }');
   const headers = { 'x-forwarded-for': '192.0.2.1' };

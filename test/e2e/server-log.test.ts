@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { startConfigured } from '../support/configured.ts';
 import { call, eventually, openHome, startServerProcess } from '../support/server.ts';
 
 const CANARY = 'canary-7f3a9d';
@@ -32,4 +33,15 @@ it('each request is one JSON line with its operation, principal, duration and co
   }
   expect(lines.some(({ message }) => String(message).startsWith('GET '))).toBe(false);
   expect(JSON.stringify(lines)).not.toContain(CANARY);
+});
+
+it('a request over its limit is told with the word that the documents search for', async () => {
+  await using server = await startConfigured(
+    'logging: { sinks: [{ type: file, path: server.log }] }\nrest: { rate_limit: { requests_per_minute: 1 } }',
+    { logs: true },
+  );
+  for (const _ of [1, 2]) await server.call('GET', '/api/v1/tasks');
+  await expect
+    .poll(() => readFileSync(server.path('server.log'), 'utf8'))
+    .toMatch(/"level":"WARN".*"message":"list_available_tasks failed: rate_limited"/);
 });
