@@ -2,10 +2,7 @@
 import { by, type Proof } from '../support/proofs.ts';
 
 /** `none`: `config show` says so. An owner: the key waits for what that name stands for. */
-export type Effect =
-  | readonly Proof[]
-  | 'none'
-  | { readonly owner: 'mcp' | 'monitoring' | 'postgres' | 'results' | 'sources' };
+export type Effect = readonly Proof[] | 'none' | { readonly owner: 'mcp' | 'monitoring' | 'postgres' };
 
 const SERVER = 'e2e/configured-server.test.ts';
 const ACCESS = 'e2e/configured-access.test.ts';
@@ -70,6 +67,10 @@ export const EFFECTS: Readonly<Record<string, Effect>> = {
   'rest.cors.*': PAGES,
   'graphql.*': SURFACES,
   'mcp.*': MCP,
+  'mcp.enabled': [
+    ...by('e2e/documents.test.ts', '%s starts a server with the interfaces that it names'),
+    ...by(SERVER, 'variables of the environment are at work before the file'),
+  ],
   'mcp.api_keys[].description': 'none',
   'mcp.api_keys[].created_at': 'none',
   'mcp.security.audit_log_enabled': AUDIT,
