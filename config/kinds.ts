@@ -166,10 +166,11 @@ export function tell(raw: unknown): string {
   return raw === '' ? 'empty text' : `the text "${shown.length > 60 ? `${shown.slice(0, 57)}…` : shown}"`;
 }
 
-/** @returns the text with the password of each address in it, and the whole user part of a web address, replaced by `***`. */
+/** @returns the text with the password of each address in it, and the whole user part and query of a web address, replaced by `***`. */
 export function maskUrl(value: string): string {
   return value
     .replace(/((?:git\+)?https?:\/\/)[^\s/]+@/gi, '$1***@')
+    .replace(/(https?:\/\/[^\s?"]+)\?[^\s"]+/gi, '$1?***')
     .replace(/(\w+:\/\/[^\s:/@]*):[^\s/]*@/g, '$1:***@');
 }
 

@@ -80,7 +80,7 @@ describe('config show', () => {
         'auth: { api_keys: [{ key: hunter2, name: n }], jwt: { secret: hunter2 } }\n' +
         'secrets: { S: { value: hunter2, allowed_hosts: [h] } }\n' +
         'webhooks: { github: { secret: hunter2, task: t } }\n' +
-        'registry: { sources: [{ name: r, uri: "https://hunter2@h/r.git", token: hunter2 }] }\n' +
+        'registry: { sources: [{ name: r, uri: "https://hunter2@h/r.zip?sig=hunter2", token: hunter2 }] }\n' +
         'chat: { api_key: hunter2 }\nllm: { api_key: hunter2 }\nredis: { url: "redis://:hunter2@h" }\n',
       { env: { MCP_API_KEY: 'hunter2' } },
     );

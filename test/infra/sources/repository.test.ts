@@ -1,4 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openOutbound } from '../../../infra/outbound.ts';
@@ -131,6 +133,18 @@ describe.skipIf(!hasGit)(`a repository${WITHOUT_GIT}`, () => {
       const path = join(copies, name);
       if (statSync(path).isFile()) expect(readFileSync(path, 'utf8')).not.toContain('hunter2');
     }
+  });
+
+  it('that has moved is followed to its new server, its credentials are not', async () => {
+    server.commit(taskFilesOf('tasks/one'));
+    const mover = createServer((request, response) => {
+      response.writeHead(301, { location: `${server.url}${request.url?.replace('/old.git', '') ?? ''}` }).end();
+    });
+    await new Promise<void>((resolve) => mover.listen(0, '127.0.0.1', resolve));
+    const { port } = mover.address() as AddressInfo;
+    expect(await names({ root: `http://127.0.0.1:${port}/old.git`, token: 'hunter2' })).toEqual(['one']);
+    expect(new Set(server.authorizations)).toEqual(new Set([undefined]));
+    await new Promise((resolve) => mover.close(resolve));
   });
 
   it('is not asked of a private address that nobody allowed', async () => {
