@@ -11,6 +11,7 @@ import { cronerCron } from '../infra/cron.ts';
 import { openEventStore } from '../infra/event-store/open.ts';
 import { openFiles } from '../infra/files.ts';
 import { makeFolder } from '../infra/folder.ts';
+import { type ModelsOptions, openModels } from '../infra/models.ts';
 import { openOutbound } from '../infra/outbound.ts';
 import { openPatternCheck } from '../infra/pattern-check.ts';
 import { eventStoreBlobs } from '../infra/payload-blobs.ts';
@@ -103,6 +104,8 @@ export interface AppSettings {
   /** Milliseconds to wait for a connection; as the adapter does where left out. */
   readonly connectTimeoutMs?: number;
   readonly fileRoots: readonly string[];
+  /** MCP servers and the language model that tasks may call; none where left out. */
+  readonly models?: ModelsOptions;
   readonly secrets: Readonly<Record<string, ConfiguredSecret>>;
   readonly sources: readonly SourceSettings[];
   /** Keeps copies of sources that are no folders; where left out or null they go with the process. */
@@ -223,6 +226,8 @@ async function openParts(settings: AppSettings, closers: Closers) {
     ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
   });
   closers.push(() => outbound.close());
+  const { mcpServers, languageModel, close: closeModels } = openModels(settings.models);
+  closers.push(() => closeModels());
 
   const blobs = eventStoreBlobs(store, () => runtime.now());
   const directory = new FollowedTasks(store);
@@ -244,6 +249,8 @@ async function openParts(settings: AppSettings, closers: Closers) {
     sourceMaps: openSourceMaps(),
     limits,
     outbound,
+    mcpServers,
+    languageModel,
     files: openFiles(settings.fileRoots),
     secrets: configuredSecrets(settings.secrets),
     stepLimits: settings.stepLimits,

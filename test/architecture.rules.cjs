@@ -45,7 +45,7 @@ module.exports = {
     ]),
     packages('the-mcp-interface-has-its-libraries-too', '^src/interfaces/mcp/', [
       'node_modules/(fastify|zod|@modelcontextprotocol/(server|server-legacy|core))/',
-      '^(node:)?stream$',
+      '^(node:)?(stream|timers/promises)$',
     ]),
     only('infra-sees-ports', '^infra/', ['^infra/', '^src/(ports|domain)/']),
     only('config-stands-alone', '^config/', ['^config/']),

@@ -2,6 +2,7 @@
 
 import { dirname, resolve } from 'node:path';
 import { openFiles } from '../../infra/files.ts';
+import { openModels } from '../../infra/models.ts';
 import { openOutbound } from '../../infra/outbound.ts';
 import { openPatternCheck } from '../../infra/pattern-check.ts';
 import { systemRuntime } from '../../infra/runtime.ts';
@@ -71,10 +72,12 @@ export async function testTasks(settings: AppSettings, path: string, output: Out
   const neighbours = await listFrom(dirname(resolve(path))).catch(() => ({ tasks: [] }));
   const find = (name: string) => [...tasks, ...neighbours.tasks].find((task) => task.name === name);
   const files = openFiles([...settings.fileRoots, resolve(path)]);
-  const outside = { outbound, secrets, files, stepLimits: settings.stepLimits };
+  const { mcpServers, languageModel, close: closeModels } = openModels(settings.models);
+  const outside = { outbound, secrets, files, mcpServers, languageModel, stepLimits: settings.stepLimits };
+  const added = { traceparent: null, idempotencyKey: null };
   const world = (): World => ({
     asked: async () => undefined,
-    perform: (call, signal) => performAlone(outside, call, [], signal),
+    perform: (call, signal) => performAlone(outside, call, added, signal),
   });
   const deps: TestDeps = {
     sandbox,
@@ -94,7 +97,7 @@ export async function testTasks(settings: AppSettings, path: string, output: Out
       results.push({ task: task.name, ...told });
     }
   } finally {
-    await Promise.all([sandbox.close(), outbound.close()]);
+    await Promise.all([sandbox.close(), outbound.close(), closeModels()]);
   }
   const failed = results.filter((result) => !result.passed).length + broken.length;
   const summary = { passed: results.length - failed + broken.length, failed, broken, results };

@@ -61,6 +61,10 @@ export function appSettings(
     maxFreeSockets: outbound.keepAlive ? outbound.maxFreeSockets : 0,
     connectTimeoutMs: outbound.connectTimeoutMs,
     fileRoots: tasks.fileRoots,
+    models: {
+      mcp: { servers: config.mcp.servers, connections: config.mcp.performance.connectionPoolSize },
+      llm: config.llm,
+    },
     secrets: config.secrets,
     sources: config.registry.sources.map(({ path, watchForChanges, autoReload, pollIntervalMs, ...source }) => {
       const pollMs = pollIntervalMs === null ? null : Math.max(pollIntervalMs, LEAST_POLL_MS);

@@ -132,8 +132,9 @@ function liveFor(deps: PatchedDeps, allowLive: boolean, replayId: string) {
     const { kind, path, argsHash } = call;
     if (!allowLive || (kind !== 'http' && kind !== 'file' && kind !== 'hmac')) return null;
     // Never the recorded key: a server would take it for the recorded call, and answer from memory.
-    const key = ['idempotency-key', deps.runtime.uuidOf(`${replayId}\n${path}\n${argsHash}`)] as const;
-    return (signal: AbortSignal) => performAlone(deps, call, isIdempotent(call) ? [] : [key], signal);
+    const key = deps.runtime.uuidOf(`${replayId}\n${path}\n${argsHash}`);
+    const added = { traceparent: null, idempotencyKey: isIdempotent(call) ? null : key };
+    return (signal: AbortSignal) => performAlone(deps, call, added, signal);
   };
 }
 

@@ -2,12 +2,14 @@
 import { type ExecuteDeps, executeTask, executeTaskInput } from '../../commands/execute-task.ts';
 import { workerPrincipal } from '../domain/access.ts';
 import { asRatchetError, RatchetError } from '../domain/errors.ts';
-import { type Json, streamName } from '../domain/event.ts';
+import { type Json, objectOf, streamName } from '../domain/event.ts';
 import type { ExecutionRequest, GivenAnswer, TerminalEvent } from '../domain/execution.ts';
 import type { Outcome, TaskErrorData } from '../domain/journal.ts';
 import type { Payload } from '../domain/payload.ts';
 import { traceParentHeader } from '../domain/trace.ts';
 import type { Files } from '../ports/files.ts';
+import { type LanguageModel, ModelRefusal } from '../ports/language-model.ts';
+import { type McpServers, McpToolError } from '../ports/mcp-servers.ts';
 import { type Outbound, OutboundError } from '../ports/outbound.ts';
 import type { Secrets } from '../ports/secrets.ts';
 import type { OpenCall, World } from './attempt-plan.ts';
@@ -19,6 +21,8 @@ export interface WorldDeps extends ExecuteDeps {
   readonly outbound: Outbound;
   readonly files: Files;
   readonly secrets: Secrets;
+  readonly mcpServers: McpServers;
+  readonly languageModel: LanguageModel;
   readonly completions: Completions;
   readonly stepLimits: { readonly httpTimeoutMs: number; readonly maxBodyBytes: number };
 }
@@ -129,19 +133,27 @@ export function isIdempotent(call: OpenCall): boolean {
 }
 
 async function perform(deps: WorldDeps, served: Served, call: OpenCall, signal: AbortSignal): Promise<Json> {
-  return carryOut(deps, call, () => addedHeaders(deps, served, call), signal);
+  return carryOut(deps, call, () => addedBy(deps, served, call), signal);
 }
 
 /** What it takes to carry out a step that involves no other execution. */
-export type OutsideDeps = Pick<WorldDeps, 'outbound' | 'files' | 'secrets' | 'stepLimits'>;
+export type OutsideDeps = Pick<
+  WorldDeps,
+  'outbound' | 'files' | 'secrets' | 'mcpServers' | 'languageModel' | 'stepLimits'
+>;
 
-type AddedHeaders = readonly (readonly [string, string])[];
+/** What goes out with a call besides what the code asked for; nobody is shown it. */
+export interface Added {
+  readonly traceparent: string | null;
+  /** The same in every attempt of the same execution (journal-protocol, Steps 4); null for a call that may be sent twice. */
+  readonly idempotencyKey: string | null;
+}
 
-/** Carries out a step that belongs to no execution's record; `added` are headers of an `http` step that nobody is shown. */
+/** Carries out a step that belongs to no execution's record. */
 export async function performAlone(
   deps: OutsideDeps,
   call: OpenCall,
-  added: AddedHeaders,
+  added: Added,
   signal: AbortSignal,
 ): Promise<Outcome> {
   try {
@@ -152,15 +164,10 @@ export async function performAlone(
   }
 }
 
-async function carryOut(
-  deps: OutsideDeps,
-  call: OpenCall,
-  added: () => AddedHeaders,
-  signal: AbortSignal,
-): Promise<Json> {
+async function carryOut(deps: OutsideDeps, call: OpenCall, added: () => Added, signal: AbortSignal): Promise<Json> {
   switch (call.kind) {
     case 'http': {
-      const request = httpRequest(call.request, added(), deps.secrets, deps.stepLimits);
+      const request = httpRequest(call.request, headersOf(added()), deps.secrets, deps.stepLimits);
       const response = await deps.outbound.send(request, signal);
       return httpValue(response, call.request, request, deps.secrets);
     }
@@ -175,11 +182,17 @@ async function carryOut(
         encoding: encoding === 'base64' ? 'base64' : 'hex',
       });
     }
+    case 'mcp': {
+      const { server, tool, arguments: given } = call.request;
+      const names = { server: String(server), tool: String(tool) };
+      const wish = { ...names, arguments: objectOf(given), ...added(), maxBytes: deps.stepLimits.maxBodyBytes };
+      return deps.mcpServers.call(wish, signal);
+    }
+    case 'llm':
+      return deps.languageModel.complete(objectOf(call.request['request']), deps.stepLimits.maxBodyBytes, signal);
     case 'task':
     case 'sleep':
     case 'custom':
-    case 'mcp':
-    case 'llm':
     case 'ask':
       throw new RatchetError('unsupported', `a step of kind ${call.kind} can not be carried out here`);
     default:
@@ -192,10 +205,16 @@ function idempotencyKey(deps: WorldDeps, served: Served, call: OpenCall): string
   return deps.runtime.uuidOf(`${served.request.executionId}\n${call.path}\n${call.argsHash}`);
 }
 
-function addedHeaders(deps: WorldDeps, served: Served, call: OpenCall): AddedHeaders {
-  const trace = traceParentHeader(served.request.traceId, served.recording.spanId(`step:${call.path}`));
-  const key = isIdempotent(call) ? [] : [['idempotency-key', idempotencyKey(deps, served, call)] as const];
-  return [['traceparent', trace], ...key];
+function addedBy(deps: WorldDeps, served: Served, call: OpenCall): Added {
+  return {
+    traceparent: traceParentHeader(served.request.traceId, served.recording.spanId(`step:${call.path}`)),
+    idempotencyKey: isIdempotent(call) ? null : idempotencyKey(deps, served, call),
+  };
+}
+
+function headersOf({ traceparent, idempotencyKey: key }: Added): readonly (readonly [string, string])[] {
+  const trace = traceparent === null ? [] : [['traceparent', traceparent] as const];
+  return [...trace, ...(key === null ? [] : [['idempotency-key', key] as const])];
 }
 
 /** Durably asked for when it resolves; the execution is the same however often a resumed parent asks. */
@@ -281,10 +300,20 @@ function taskError(error: unknown): TaskErrorData {
     const codes = { network: 'network', timeout: 'timeout', refused: 'address_refused', 'too-large': 'body_too_large' };
     return plainError(names[error.failure], error.message, { code: codes[error.failure] });
   }
+  if (error instanceof McpToolError) return plainError('DataError', error.message, { code: 'mcp_tool_error' });
+  if (error instanceof ModelRefusal) return modelError(error);
   const ours = asRatchetError(error);
   const name =
     ours.code === 'input_schema_violation' || ours.code === 'invalid_request'
       ? 'ValidationError'
       : 'ConfigurationError';
   return plainError(ours.code === 'queue_full' ? 'ServiceUnavailableError' : name, ours.message, { code: ours.code });
+}
+
+function modelError({ status, message, retryAfterSeconds }: ModelRefusal): TaskErrorData {
+  const name =
+    { 401: 'AuthenticationError', 403: 'AuthorizationError', 429: 'RateLimitError' }[status] ??
+    (status >= 500 ? 'ServiceUnavailableError' : 'HttpError');
+  const after = retryAfterSeconds === null ? {} : { retryAfter: retryAfterSeconds };
+  return plainError(name, message, { code: 'llm_refused', status, ...after });
 }

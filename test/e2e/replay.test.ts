@@ -118,6 +118,7 @@ describe('a replay that does not fit', () => {
     const { core, store, directory } = app.app;
     const tampered: EventStore = {
       append: (...append) => store.append(...append),
+      readAt: (position) => store.readAt(position),
       readAll: (...range) => store.readAll(...range),
       subscribe: (...range) => store.subscribe(...range),
       head: () => store.head(),

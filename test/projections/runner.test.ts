@@ -199,6 +199,7 @@ describe('a rebuild', () => {
     const slow: EventStore = {
       append: (...args) => events.append(...args),
       readStream: (...args) => events.readStream(...args),
+      readAt: (...args) => events.readAt(...args),
       subscribe: (...args) => events.subscribe(...args),
       head: () => events.head(),
       close: () => events.close(),
