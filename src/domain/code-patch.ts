@@ -18,20 +18,33 @@ const MAX_PLACES = 10;
 export function patchedCode(code: string, edits: readonly CodeEdit[]): string {
   return edits.reduce((text, { find, replace }, index) => {
     const at = text.indexOf(find);
-    if (at < 0) throw refused(index, 0, linesLike(text, find), 'it does not occur in the code');
-    const lines = linesWith(text, find);
-    if (lines.length > 1)
-      throw refused(index, lines.length, lines, 'it must occur exactly once; take in more around it');
+    if (at < 0) throw absent(index, linesLike(text, find));
+    const { occurrences, lines } = placesOf(text, find);
+    if (occurrences > 1) {
+      const reason = `occurs ${occurrences} times, on ${said(lines)}: take in more around it, so that it occurs once`;
+      throw refused(index, occurrences, lines, reason);
+    }
     return `${text.slice(0, at)}${replace}${text.slice(at + find.length)}`;
   }, code);
 }
 
-function linesWith(text: string, find: string): readonly number[] {
-  const lines: number[] = [];
+function absent(index: number, like: readonly number[]): RatchetError {
+  const hint = like.length === 0 ? '' : `; its first line stands on ${said(like)}, with something else around it`;
+  return refused(index, 0, like, `does not occur in the code${hint}`);
+}
+
+function said(lines: readonly number[]): string {
+  return `${lines.length === 1 ? 'line' : 'lines'} ${lines.join(', ')}`;
+}
+
+function placesOf(text: string, find: string): { readonly occurrences: number; readonly lines: readonly number[] } {
+  const lines = new Set<number>();
+  let occurrences = 0;
   for (let at = text.indexOf(find); at >= 0; at = text.indexOf(find, at + 1)) {
-    lines.push(lines.length < MAX_PLACES ? placeOf(text, at).line : 0);
+    occurrences += 1;
+    if (occurrences <= MAX_PLACES) lines.add(placeOf(text, at).line);
   }
-  return lines;
+  return { occurrences, lines: [...lines] };
 }
 
 /** Where its first line stands but for blanks: what is most often wrong is the indentation. */
@@ -40,20 +53,13 @@ function linesLike(text: string, find: string): readonly number[] {
     .map((line) => line.trim())
     .find((line) => line !== '');
   if (first === undefined) return [];
-  return linesOf(text).flatMap((line, index) => (line.includes(first) ? [index + 1] : []));
+  return linesOf(text)
+    .flatMap((line, index) => (line.includes(first) ? [index + 1] : []))
+    .slice(0, MAX_PLACES);
 }
 
-function refused(index: number, occurrences: number, all: readonly number[], reason: string): RatchetError {
+function refused(index: number, occurrences: number, lines: readonly number[], message: string): RatchetError {
   const field = `patch.${index}.find`;
-  const lines = all.filter((line) => line > 0).slice(0, MAX_PLACES);
-  const places = lines.length === 0 ? '' : ` ${lines.length === 1 ? 'line' : 'lines'} ${lines.join(', ')}`;
-  const where =
-    occurrences > 0
-      ? ` at${places}`
-      : places === ''
-        ? ''
-        : ` (its first line stands, with other blanks or another rest, on${places})`;
-  const message = `occurs ${occurrences} times${where}: ${reason}`;
   return new RatchetError('invalid_request', `${field}: ${message}`, {
     details: { problems: [{ field, message }], occurrences, lines },
   });

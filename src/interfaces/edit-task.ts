@@ -8,7 +8,7 @@ import { lineDifference } from '../domain/line-difference.ts';
 import type { ExistingTask, TaskVersion } from '../domain/task.ts';
 import type { TaskProblem } from '../domain/validation/task-problem.ts';
 import type { TaskDefinition } from '../ports/task-source.ts';
-import type { TestRun } from '../ports/task-testing.ts';
+import type { TestedCase, TestRun } from '../ports/task-testing.ts';
 import { type Caller, type Core, metaOf } from './operation.ts';
 import { countTests } from './operation-limits.ts';
 import { toldTask } from './told-task.ts';
@@ -131,11 +131,10 @@ async function passing(core: Core, definition: TaskDefinition, caller: Caller): 
   const run = await core.testing.test(definition, wish);
   const failed = run.cases.filter(({ passed }) => !passed);
   const [first] = failed;
-  const tests = toldRun({ ...run, cases: failed }, false);
   if (first !== undefined) {
     const more = failed.length === 1 ? '' : ` (and ${failed.length - 1} more)`;
     throw new RatchetError('invalid_task', `the test ${first.name} fails${more}: ${first.reason}`, {
-      details: { test: first.name, tests: tests.results.slice(0, 10) },
+      details: { test: first.name, tests: failed.slice(0, MAX_FAILED).map(toldFailure) },
     });
   }
   if (run.notRun.length > 0) {
@@ -144,4 +143,12 @@ async function passing(core: Core, definition: TaskDefinition, caller: Caller): 
     });
   }
   return run;
+}
+
+/** Failed tests that are told with a refusal, and places told of each. */
+const MAX_FAILED = 10;
+const MAX_PLACES = 5;
+
+function toldFailure({ name, reason, error, difference }: TestedCase) {
+  return { name, reason, error, difference: difference.slice(0, MAX_PLACES) };
 }

@@ -67,9 +67,25 @@ function unstored({ code }: ValidateInput): TaskDefinition {
     });
   }
   return {
-    ...{ name: 'unnamed', uuid: null, version: '', label: null, description: '', tags: [], category: null },
-    ...{ author: null, license: null, dangerous: false, timeoutMs: null, memoryMb: null, style: 'auto' },
-    ...{ code, file: 'unnamed/main.js', inputSchema: true, outputSchema: true, tests: [], metadata: {} },
+    name: 'unnamed',
+    uuid: null,
+    version: '',
+    label: null,
+    description: '',
+    tags: [],
+    category: null,
+    author: null,
+    license: null,
+    dangerous: false,
+    timeoutMs: null,
+    memoryMb: null,
+    style: 'auto',
+    code,
+    file: 'unnamed/main.js',
+    inputSchema: true,
+    outputSchema: true,
+    tests: [],
+    metadata: {},
   };
 }
 

@@ -16,7 +16,15 @@ export function toldRun({ cases, notRun, durationMs }: TestRun, hasTraces: boole
 function toldCase({ durationMs, spans, difference, ...told }: TestedCase, hasTraces: boolean) {
   const { name, passed, reason, expected, actual, error, logs } = told;
   return {
-    ...{ name, passed, reason, duration_ms: durationMs, expected, actual, difference, error, logs },
+    name,
+    passed,
+    reason,
+    duration_ms: durationMs,
+    expected,
+    actual,
+    difference,
+    error,
+    logs,
     ...(hasTraces ? { trace: spans.map(toldSpan) } : {}),
   };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { deleteTask, disableTask, enableTask, publishTask, taskName } from '../../commands/task.ts';
+import { deleteTask, disableTask, enableTask, publishTask, restoreTask, taskName } from '../../commands/task.ts';
 import type { TaskEvent } from '../../src/domain/task.ts';
 import { DEFINITION } from '../support/facts.ts';
 import { given } from '../support/given.ts';
@@ -92,5 +92,17 @@ describe('switching a task', () => {
       .when(reason)
       .thenFails('task_not_found');
     given(deleteTask).when(reason).thenFails('task_not_found');
+  });
+  it('restores a deleted one as a new fact, and changes nothing of one that is there', () => {
+    const gone: TaskEvent = { type: 'TaskDeleted', data: { reason: null } };
+    given(restoreTask, [created, published, gone]).when(reason).then({ type: 'TaskRestored', data: {} });
+    given(restoreTask, [created, published]).when(reason).thenNothing();
+    given(restoreTask).when(reason).thenFails('task_not_found');
+  });
+  it('restores only the version that the caller has seen', () => {
+    const gone: TaskEvent = { type: 'TaskDeleted', data: { reason: null } };
+    given(restoreTask, [created, published, gone])
+      .when({ ...reason, baseVersion: 2 })
+      .thenFails('version_conflict');
   });
 });

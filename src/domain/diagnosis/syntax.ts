@@ -67,7 +67,7 @@ export function* nodesOf(root: CodeNode): Generator<CodeNode> {
   const open: CodeNode[] = [root];
   for (let node = open.pop(); node !== undefined; node = open.pop()) {
     yield node;
-    open.push(...parts(node).reverse());
+    for (const part of parts(node).reverse()) open.push(part);
   }
 }
 
@@ -86,8 +86,8 @@ export function around(root: CodeNode, start: number, end: number = start): read
 export function parts(node: CodeNode): CodeNode[] {
   const found: CodeNode[] = [];
   for (const value of Object.values(node)) {
-    if (Array.isArray(value)) found.push(...value.filter(isNode));
-    else if (isNode(value)) found.push(value);
+    // A list can hold more than fit on the stack.
+    for (const part of Array.isArray(value) ? value : [value]) if (isNode(part)) found.push(part);
   }
   return found.sort((a, b) => a.start - b.start);
 }

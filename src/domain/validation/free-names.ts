@@ -41,19 +41,19 @@ interface Reference {
 /** Code may be nested deeper than the stack, so nothing here calls itself except for patterns. */
 export function namesIn(tree: CodeNode): Names {
   const references: Reference[] = [];
-  const declared = new Set<string>();
   const open: Open[] = [{ node: tree, scope: scopeBelow(null, true), use: 'read', isCaught: false }];
   for (let entry = open.pop(); entry !== undefined; entry = open.pop()) {
     const { node, scope, use, isCaught } = entry;
     // What `with` adds to the scope is known only when the code runs.
-    if (node.type === 'WithStatement') return { free: [], declared };
+    if (node.type === 'WithStatement') return { free: [], declared: new Set() };
     const name = nameOf(node);
     if (name !== null) references.push({ name: { name, start: node.start, use, isCaught }, scope });
-    for (const found of declarations(node, scope)) declared.add(found);
-    open.push(...below(entry));
+    declareIn(node, scope);
+    // A list can hold more than fit on the stack.
+    for (const inner of below(entry)) open.push(inner);
   }
   const free = references.filter(({ name, scope }) => !isDeclared(scope, name.name)).map(({ name }) => name);
-  return { free: free.sort((a, b) => a.start - b.start), declared };
+  return { free: free.sort((a, b) => a.start - b.start), declared: namesAround(references) };
 }
 
 function scopeBelow(parent: Scope | null, isOfFunction: boolean): Scope {
@@ -65,29 +65,40 @@ function isDeclared(scope: Scope, name: string): boolean {
   return false;
 }
 
-/** Puts what a node declares around it into its scope. @returns those names */
-function declarations(node: CodeNode, scope: Scope): readonly string[] {
+/** Whatever is declared is itself an identifier, so its scope is among those of the references. */
+function namesAround(references: readonly Reference[]): ReadonlySet<string> {
+  const scopes = new Set<Scope>();
+  for (const { scope } of references) {
+    for (let one: Scope | null = scope; one !== null && !scopes.has(one); one = one.parent) scopes.add(one);
+  }
+  return new Set([...scopes].flatMap(({ names }) => [...names]));
+}
+
+/** Puts what a node declares around it into its scope. */
+function declareIn(node: CodeNode, scope: Scope): void {
   const id = child(node, 'id');
   switch (node.type) {
     case 'FunctionDeclaration':
-      return declare(id, [scope, functionScope(scope)]);
+      // Outside strict code one in a block is known in the whole function.
+      declare(id, scope);
+      return declare(id, functionScope(scope));
     case 'ClassDeclaration':
-      return declare(id, [scope]);
+      return declare(id, scope);
     case 'VariableDeclaration': {
       const holder = node['kind'] === 'var' ? functionScope(scope) : scope;
-      return children(node, 'declarations').flatMap((one) => declare(child(one, 'id'), [holder]));
+      for (const one of children(node, 'declarations')) declare(child(one, 'id'), holder);
+      return undefined;
     }
     case 'ImportDeclaration':
-      return children(node, 'specifiers').flatMap((one) => declare(child(one, 'local'), [scope]));
+      for (const one of children(node, 'specifiers')) declare(child(one, 'local'), scope);
+      return undefined;
     default:
-      return [];
+      return undefined;
   }
 }
 
-function declare(pattern: CodeNode | null, scopes: readonly Scope[]): readonly string[] {
-  const names = pattern === null ? [] : boundIn(pattern);
-  for (const { names: known } of scopes) for (const name of names) known.add(name);
-  return names;
+function declare(pattern: CodeNode | null, { names }: Scope): void {
+  for (const name of pattern === null ? [] : boundIn(pattern)) names.add(name);
 }
 
 function functionScope(scope: Scope): Scope {
@@ -149,12 +160,12 @@ function below(entry: Open): readonly Open[] {
     }
     case 'CatchClause': {
       const inner = scopeBelow(scope, false);
-      declare(child(node, 'param'), [inner]);
+      declare(child(node, 'param'), inner);
       return all({ ...plain, scope: inner }, parts(node));
     }
     case 'ClassExpression': {
       const inner = scopeBelow(scope, false);
-      declare(child(node, 'id'), [inner]);
+      declare(child(node, 'id'), inner);
       return all({ ...plain, scope: inner }, parts(node));
     }
     case 'StaticBlock':
@@ -167,9 +178,9 @@ function below(entry: Open): readonly Open[] {
 function belowFunction({ node, scope }: Open): readonly Open[] {
   const inner = scopeBelow(scope, true);
   const params = children(node, 'params');
-  for (const parameter of params) declare(parameter, [inner]);
+  for (const parameter of params) declare(parameter, inner);
   if (node.type !== 'ArrowFunctionExpression') inner.names.add('arguments');
-  if (node.type === 'FunctionExpression') declare(child(node, 'id'), [inner]);
+  if (node.type === 'FunctionExpression') declare(child(node, 'id'), inner);
   const body = child(node, 'body');
   const open: Open = { node, scope: inner, use: 'read', isCaught: false };
   return all(open, body === null ? params : [...params, body]);

@@ -3,7 +3,10 @@ import type { Tool } from './tool.ts';
 import { analyzeExecutionErrorTool } from './tools/analyze-execution-error.ts';
 import { cancelExecutionTool } from './tools/cancel-execution.ts';
 import { compareExecutionsTool } from './tools/compare-executions.ts';
+import { createTaskTool } from './tools/create-task.ts';
 import { debugTaskExecutionTool } from './tools/debug-task-execution.ts';
+import { deleteTaskTool } from './tools/delete-task.ts';
+import { editTaskTool } from './tools/edit-task.ts';
 import { executeTaskTool } from './tools/execute-task.ts';
 import { getAuditTrailTool } from './tools/get-audit-trail.ts';
 import { getExecutionLogsTool } from './tools/get-execution-logs.ts';
@@ -12,6 +15,8 @@ import { getExecutionTraceTool } from './tools/get-execution-trace.ts';
 import { listAvailableTasksTool } from './tools/list-available-tasks.ts';
 import { listExecutionsTool } from './tools/list-executions.ts';
 import { replayExecutionTool } from './tools/replay-execution.ts';
+import { runTaskTestsTool } from './tools/run-task-tests.ts';
+import { validateTaskTool } from './tools/validate-task.ts';
 
 export const TOOLS: readonly Tool[] = [
   listAvailableTasksTool,
@@ -24,6 +29,11 @@ export const TOOLS: readonly Tool[] = [
   replayExecutionTool,
   compareExecutionsTool,
   cancelExecutionTool,
+  createTaskTool,
+  editTaskTool,
+  deleteTaskTool,
+  validateTaskTool,
+  runTaskTestsTool,
   debugTaskExecutionTool,
   getAuditTrailTool,
 ];
