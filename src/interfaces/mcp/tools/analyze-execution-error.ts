@@ -77,12 +77,16 @@ export const analyzeExecutionErrorTool = defineReadingTool({
       fields: [
         ...told(BEFORE),
         ['next_calls', next_calls.flatMap((next) => readyCall(next))],
-        ...CONTEXT.flatMap((name) => (context?.[name] == null ? [] : [[`context.${name}`, context[name]] as const])),
-        ...told(AFTER).filter(([, value]) => value !== null),
+        ...CONTEXT.map((name) => [`context.${name}`, context?.[name] ?? null] as const).filter(isThere),
+        ...told(AFTER).filter(isThere),
       ],
     });
   },
 });
+
+function isThere([, value]: readonly [string, unknown]): boolean {
+  return value !== null;
+}
 
 /** @returns the call as the tools here take it; none when no tool does this. */
 function readyCall({ operation, input, why }: z.infer<typeof nextCall>): readonly (ReadyCall & { why: string })[] {
