@@ -117,9 +117,7 @@ describe('a session', () => {
       { name: 'bob', key: 'b'.repeat(32) },
     ];
     await using app = await openTestApp();
-    const issued = await Promise.all(
-      keys.map(({ name }) => app.call('create_key', { name, role: 'operator' })),
-    );
+    const issued = await Promise.all(keys.map(({ name }) => app.call('create_key', { name, role: 'operator' })));
     const { authenticateBy } = await import('../../../src/interfaces/identity.ts');
     const { core } = app.app;
     await using served = await serveMcp(app, { authenticate: authenticateBy(core.access, core.rateLimits) });
@@ -142,7 +140,7 @@ describe('a session', () => {
   it('that is one too many is refused with the reason and when to come back; one that ends makes room', async () => {
     await using app = await openTestApp();
     await using served = await serveMcp(app, { routes: { sessions: { max: 2, idleMs: 60_000 } } });
-    const [first = ''] = [await opened(served.url), await opened(served.url)];
+    const [first] = [await opened(served.url), await opened(served.url)];
     const refused = await post(served.url, INITIALIZE);
     expect(refused.status).toBe(503);
     expect(refused.headers.get('retry-after')).toBe('5');
@@ -173,7 +171,9 @@ describe('a session', () => {
     await using served = await serveMcp(app);
     const session = await opened(served.url);
     await (await post(served.url, call(2, 'list_available_tasks', {}), { 'mcp-session-id': session })).text();
-    await (await post(served.url, call(3, 'get_execution_status', { execution_id: 'none' }), { 'mcp-session-id': session })).text();
+    await (
+      await post(served.url, call(3, 'get_execution_status', { execution_id: 'none' }), { 'mcp-session-id': session })
+    ).text();
     const entries = await eventually('both calls are in the trail', async () => {
       const told = await app.call('get_audit_trail', { action: 'ToolCalled' });
       return Array.isArray(told['entries']) && told['entries'].length === 2 ? told['entries'] : undefined;
@@ -226,7 +226,9 @@ describe('a client that was cut off', () => {
     const session = await opened(nodes.one.served.url);
     const asked = await post(nodes.one.served.url, call(8, 'list_available_tasks', {}), { 'mcp-session-id': session });
     const { ids } = await read(asked, (text) => text.includes('"id":8'));
-    const again = await read(await listen(nodes.one.served.url, session, ids[0] ?? ''), (text) => text.includes('"id":8'));
+    const again = await read(await listen(nodes.one.served.url, session, ids[0] ?? ''), (text) =>
+      text.includes('"id":8'),
+    );
     expect(again.text).toContain('"id":8');
     const kept = await nodes.one.app.app.store.readAll('', { categories: ['session'], types: ['MessageKept'] }, 1_000);
     expect(kept.events.filter(({ stream }) => stream.startsWith(`session-${session}`))).toEqual([]);
