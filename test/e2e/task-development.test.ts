@@ -1,12 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { LOCAL_ADMIN } from '../../src/domain/access.ts';
-import { isRatchetError } from '../../src/domain/errors.ts';
-import { openTestApp, type TestApp } from '../support/app.ts';
 import { type GraphqlServer, startGraphql } from '../support/graphql.ts';
 import { type HttpApi, startHttpApi } from '../support/http-api.ts';
-import { type Answer, eventually } from '../support/server.ts';
-
-const WEBHOOK = { name: 'orders', provider: 'generic', secret: 's', task: 'hooked', source: null };
+import type { Answer } from '../support/server.ts';
 
 const PRICE = `function main({ url, n }) {
   const rate = fetch(url + '/rate').body.rate;
@@ -36,7 +31,7 @@ async function create(name: string, code: string, more: object = {}): Promise<vo
 
 beforeAll(async () => {
   api = await startHttpApi();
-  served = await startGraphql({}, { webhooks: [WEBHOOK] });
+  served = await startGraphql();
   await create('price', PRICE, { test_cases: TESTS });
 });
 afterAll(async () => {
@@ -56,13 +51,11 @@ describe('tests that are stored with a task', () => {
       not_run: [],
       results: [
         {
-          ...{
-            name: 'three',
-            passed: true,
-            expected: { output: { total: 6 } },
-            actual: { total: 6 },
-            difference: [],
-          },
+          name: 'three',
+          passed: true,
+          expected: { output: { total: 6 } },
+          actual: { total: 6 },
+          difference: [],
           logs: [
             {
               level: 'info',
@@ -301,62 +294,6 @@ describe('editing', () => {
   });
 });
 
-describe('deleting', () => {
-  it('is refused while something uses the task, naming it, and done by force', async () => {
-    await create('used', 'function main() { return ask("what?"); }');
-    await post('/schedules', { name: 'nightly', task_id: 'used', cron: '@daily', input: {} });
-    const { body: asked } = await post('/executions', { task_id: 'used', input: {} });
-    const refused = await rest('DELETE', '/tasks/used');
-    expect(refused).toMatchObject({
-      status: 409,
-      body: {
-        code: 'task_in_use',
-        details: { executions: [asked['execution_id']], schedules: ['nightly'], webhooks: [], batches: [] },
-      },
-    });
-    await create('hooked', 'function main() {}');
-    expect((await rest('DELETE', '/tasks/hooked')).body).toMatchObject({
-      code: 'task_in_use',
-      details: { webhooks: ['orders'] },
-    });
-    const items = [
-      { id: 'a', task_id: 'used', input: {} },
-      { id: 'b', task_id: 'hooked', input: {}, depends_on: ['a'] },
-    ];
-    const { body: batch } = await post('/batches', { tasks: items });
-    expect((await rest('DELETE', '/tasks/hooked')).body).toMatchObject({ details: { batches: [batch['batch_id']] } });
-    expect(await rest('DELETE', '/tasks/used?force=true')).toMatchObject({ status: 200, body: { status: 'deleted' } });
-  });
-
-  it('can be taken back, over REST and GraphQL, with all versions and as a fact of its own', async () => {
-    await create('back', 'function main() { return 1; }');
-    await rest('PATCH', '/tasks/back', { code: 'function main() { return 2; }' });
-    expect((await rest('DELETE', '/tasks/back')).body).toMatchObject({ status: 'deleted' });
-    expect((await post('/tasks/execute', { task_id: 'back', input: {} })).status).toBe(404);
-    expect(await post('/tasks/back/restore')).toMatchObject({
-      status: 200,
-      body: { status: 'enabled', version: 2, changed: true },
-    });
-    expect((await post('/tasks/execute', { task_id: 'back', input: {} })).body).toMatchObject({ output: 2 });
-    expect((await post('/tasks/back/restore')).body).toMatchObject({ changed: false });
-    await rest('DELETE', '/tasks/back');
-    const told = await served.data(
-      'mutation($t: ID!) { restoreTask(input: { taskId: $t }) { status version task { status } } }',
-      {
-        t: 'back',
-      },
-    );
-    expect(told).toMatchObject({ restoreTask: { version: 2, task: { status: expect.stringMatching(/enabled/i) } } });
-    expect((await post('/tasks/nothing/restore')).status).toBe(404);
-    await eventually('the audit trail tells it', async () => {
-      const { body } = await rest('GET', '/audit?limit=20');
-      return JSON.stringify(body).includes('TaskRestored') || JSON.stringify(body).includes('restore')
-        ? true
-        : undefined;
-    });
-  });
-});
-
 it('GraphQL validates, tests and edits as REST does', async () => {
   const validated = await served.data('mutation($c: String!) { validateTask(input: { code: $c }) }', {
     c: 'function main() { return nope; }',
@@ -375,41 +312,5 @@ it('GraphQL validates, tests and edits as REST does', async () => {
       codeDifference: { line: 3 },
       tests: { passed: 2 },
     },
-  });
-});
-
-describe('limits of the caller', () => {
-  let app: TestApp;
-  beforeAll(async () => {
-    app = await openTestApp();
-    const test_cases = [{ name: 'a', input: {}, expected_output: 'seen' }];
-    await app.task('secret', 'function main() { return "seen"; }');
-    await app.task('asks', 'function main() { return runTask("secret", {}); }', { test_cases });
-  });
-  afterAll(() => app[Symbol.asyncDispose]());
-
-  it('count each test as an execution', async () => {
-    const limits = { executions: { requests: 2, windowMs: 60_000 }, logs: null };
-    const principal = { ...LOCAL_ADMIN, id: 'key:few', limits };
-    await app.call('run_task_tests', { task_id: 'asks' }, { principal });
-    await app.call('validate_task', { task_id: 'asks' }, { principal });
-    const refused = await app
-      .call('run_task_tests', { task_id: 'asks' }, { principal })
-      .catch((error: unknown) => error);
-    expect(isRatchetError(refused, 'rate_limited')).toBe(true);
-  });
-
-  it('hold for the tasks that a test runs, and for the task itself', async () => {
-    expect(await app.call('run_task_tests', { task_id: 'asks' })).toMatchObject({ passed: 1 });
-    const principal = { ...LOCAL_ADMIN, id: 'key:some', tasks: { allowed: ['asks'], denied: [] } };
-    const bound = await app.call('run_task_tests', { task_id: 'asks' }, { principal });
-    expect(bound).toMatchObject({
-      failed: 1,
-      results: [{ reason: expect.stringContaining('there is no task secret') }],
-    });
-    const refused = await app
-      .call('validate_task', { task_id: 'secret' }, { principal })
-      .catch((error: unknown) => error);
-    expect(isRatchetError(refused, 'permission_denied')).toBe(true);
   });
 });
