@@ -50,7 +50,7 @@ describe('the listener', () => {
   });
 
   it('keeps an idle connection for server.keep_alive, and waits for a request for server.request_timeout', async () => {
-    await using server = await startConfigured('server: { keep_alive: 7, request_timeout: 150ms }');
+    await using server = await startConfigured('server: { keep_alive: 7, request_timeout: 1s }');
     expect((await raw(`${server.url}/health`, 'GET', { connection: 'keep-alive' })).headers['keep-alive']).toBe(
       'timeout=7',
     );
