@@ -150,14 +150,20 @@ async function runMcp(command: Command, { transport, readOnly = false }: McpOpti
   const { config, warnings, dataFolder } = load(command, 'mcp', { 'mcp.transport': isStdio ? 'stdio' : 'http' });
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
   if (isStdio) {
-    const { keepStdoutForProtocol } = await import('./cli/protocol-stdout.ts');
+    const [{ keepStdoutForProtocol }, { keepHeapSmall }] = await Promise.all([
+      import('./cli/protocol-stdout.ts'),
+      import('./cli/small-heap.ts'),
+    ]);
     keepStdoutForProtocol();
+    keepHeapSmall();
   }
   const logging = openLogging(config.logging, { stdout: !isStdio });
   for (const warning of warnings) logging.logger.warn(warning);
   try {
     const cpus = availableParallelism();
-    const settings = { ...appSettings(config, logging.logger, cpus, dataFolder), access: mcpAccess(config) };
+    const shared = appSettings(config, logging.logger, cpus, dataFolder);
+    // Clients start a server each, and most of them never run a task: processes for tasks come when they are needed.
+    const settings = { ...shared, access: mcpAccess(config), warmWorkers: isStdio ? 0 : shared.warmWorkers };
     if (isStdio) {
       const { mcpServe } = await import('./cli/mcp-serve.ts');
       const options = { ...mcpSettings(config, readOnly), callerKey: callerKey(config), version: VERSION };
