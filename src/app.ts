@@ -12,6 +12,7 @@ import { openEventStore } from '../infra/event-store/open.ts';
 import { openFiles } from '../infra/files.ts';
 import { makeFolder } from '../infra/folder.ts';
 import { type ModelsOptions, openModels } from '../infra/models.ts';
+import { systemNetwork } from '../infra/network.ts';
 import { openOutbound } from '../infra/outbound.ts';
 import { openPatternCheck } from '../infra/pattern-check.ts';
 import { eventStoreBlobs } from '../infra/payload-blobs.ts';
@@ -391,6 +392,7 @@ function appOf(settings: AppSettings, parts: Parts, { sources, meter }: Acting, 
     }),
     webhooks: settings.webhooks ?? [],
     sources,
+    network: systemNetwork(),
     eventRate: () => meter.perSecond(),
     projections: { statuses: () => projector.statuses(), rebuild: (names) => projector.rebuild(names) },
   };

@@ -179,6 +179,9 @@ export const ANSWERS: Readonly<Record<string, z.ZodType>> = {
   list_workers: z.looseObject({ workers: z.array(z.looseObject({ session_id: text, status: text, running: count })) }),
   list_sources: z.looseObject({ sources: z.array(source) }),
   sync_source: source,
+  network_interfaces: z.looseObject({
+    interfaces: z.array(z.looseObject({ name: text, address: text, family: text, internal: z.boolean() })),
+  }),
   get_stats: z.looseObject({
     executions: z.looseObject({ pending: count, running: count, completed: count, failed: count }),
     queue: z.looseObject({ pending: count, here: count }),

@@ -16,6 +16,7 @@ import { canonicalJson } from '../domain/journal.ts';
 import type { Profiling } from '../domain/profile.ts';
 import type { Replays } from '../domain/replay.ts';
 import type { SourceStatus } from '../domain/source-status.ts';
+import type { Network } from '../ports/network.ts';
 import type { RateLimits } from '../ports/rate-limits.ts';
 import type { ProjectionProgress } from '../ports/read-store.ts';
 import type { TaskTesting } from '../ports/task-testing.ts';
@@ -54,6 +55,7 @@ export interface Core {
     sync(name: string): Promise<SourceStatus>;
     request(name: string): void;
   };
+  readonly network: Network;
   /** Events stored in a second, lately. */
   readonly eventRate: () => number;
   projections: { statuses(): readonly unknown[]; rebuild(names: readonly string[] | undefined): Promise<void> };

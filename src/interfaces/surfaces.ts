@@ -83,6 +83,7 @@ export const ROUTES: readonly Route[] = [
   get('list_workers', '/workers'),
   get('list_sources', '/sources'),
   post('sync_source', '/sources/:source/sync'),
+  get('network_interfaces', '/system/network-interfaces'),
   get('get_stats', '/stats'),
   get('list_events', '/events'),
   get('get_event', '/events/:position'),

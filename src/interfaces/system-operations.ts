@@ -30,6 +30,13 @@ export const SYSTEM_OPERATIONS: readonly Operation[] = [
     run: async (core, input) => told(await core.sources.sync(input.source)),
   }),
   command({
+    name: 'network_interfaces',
+    permission: 'access_system_info',
+    description: 'The network interfaces of the machine that this server runs on, with their addresses.',
+    input: z.strictObject({}),
+    run: async (core) => ({ interfaces: core.network.interfaces() }),
+  }),
+  command({
     name: 'get_stats',
     permission: 'read',
     description:

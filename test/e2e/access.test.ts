@@ -95,6 +95,7 @@ const MAY: Readonly<Record<string, readonly Kind[]>> = {
   get_stats: ALL,
   list_workers: ADMINS,
   list_sources: ADMINS,
+  network_interfaces: ADMINS,
   sync_source: WRITES,
   list_batches: ALL,
   get_batch: ALL,

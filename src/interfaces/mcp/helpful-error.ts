@@ -2,14 +2,20 @@
 import { isAllowedTask } from '../../domain/access.ts';
 import { nearNames } from '../../domain/diagnosis/near-names.ts';
 import { isRatchetError, RatchetError } from '../../domain/errors.ts';
+import type { Caller, Core } from '../operation.ts';
 import { cutMiddle } from './cut-answer.ts';
-import type { ToolCall } from './tool.ts';
 import type { ReadyCall } from './tool-answer.ts';
 
 const MAX_SAID = 200;
 
+/** Who calls, and what there is. */
+interface Call {
+  readonly core: Core;
+  readonly caller: Caller;
+}
+
 /** @returns the error as it is told of a call of `tool`; names only what the caller may see. */
-export function helpfulError(call: ToolCall, tool: string, args: unknown, error: unknown): unknown {
+export function helpfulError(call: Call, tool: string, args: unknown, error: unknown): unknown {
   if (isRatchetError(error, 'task_not_found')) return taskNotFound(call, tool, args, error);
   if (isRatchetError(error, 'execution_not_found')) {
     const { task_id } = error.details;
@@ -30,7 +36,7 @@ function instead(error: unknown, executionId: unknown): ReadyCall | null {
   return null;
 }
 
-function taskNotFound({ core, caller }: ToolCall, tool: string, args: unknown, error: RatchetError): RatchetError {
+function taskNotFound({ core, caller }: Call, tool: string, args: unknown, error: RatchetError): RatchetError {
   const said = error.details['task'];
   if (typeof said !== 'string') return error;
   const known = core.execute.directory

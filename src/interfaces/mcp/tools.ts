@@ -14,6 +14,7 @@ import { getExecutionStatusTool } from './tools/get-execution-status.ts';
 import { getExecutionTraceTool } from './tools/get-execution-trace.ts';
 import { listAvailableTasksTool } from './tools/list-available-tasks.ts';
 import { listExecutionsTool } from './tools/list-executions.ts';
+import { networkInterfacesTool } from './tools/network-interfaces.ts';
 import { replayExecutionTool } from './tools/replay-execution.ts';
 import { runTaskTestsTool } from './tools/run-task-tests.ts';
 import { validateTaskTool } from './tools/validate-task.ts';
@@ -36,4 +37,5 @@ export const TOOLS: readonly Tool[] = [
   runTaskTestsTool,
   debugTaskExecutionTool,
   getAuditTrailTool,
+  networkInterfacesTool,
 ];
