@@ -37,6 +37,12 @@ export class GraphqlContext {
   readonly options: ContextOptions;
   /** Of the read models before anything was read; null where nobody asked. */
   startPosition: Position | null = null;
+  /** Where a subscription goes on that was told the rest with others; null for all others. */
+  readonly resumeAfter: Position | null;
+  /** Whether a subscription tells what happens from now on, and where each of its events stands. */
+  isFromNow = false;
+  /** Of the event that a subscription told last. */
+  told: Position = START;
   /** The last position that a command of this request has stored. */
   stored: Position = START;
   readonly executions;
@@ -49,8 +55,9 @@ export class GraphqlContext {
   readonly taskVersions;
   readonly replays;
 
-  constructor(options: ContextOptions) {
+  constructor(options: ContextOptions, resumeAfter: Position | null = null) {
     this.options = options;
+    this.resumeAfter = resumeAfter;
     const { query } = options.core;
     const { tasks: patterns } = options.caller.principal;
     this.executions = new Batched(async (ids, _args: null) => {

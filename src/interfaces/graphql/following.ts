@@ -29,7 +29,8 @@ export async function follow(
   { from, filter, executionId }: Following,
 ): Promise<AsyncGenerator<StoredEvent, void>> {
   const { store } = context.core.query;
-  const after = from ?? (await store.head());
+  context.isFromNow = from === null && context.resumeAfter === null;
+  const after = context.resumeAfter ?? from ?? (await store.head());
   await assertPosition(store, after.slice(0, MAX_POSITION), 'from');
   if (executionId === null) return everything(context, after, filter);
   await authorizeTasks(context.core, context.options.caller, [{ kind: 'execution', id: executionId }], 'subscribe');

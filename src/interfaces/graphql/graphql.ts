@@ -11,7 +11,7 @@ import {
 import { processRequest } from 'graphql-helix';
 import type { Principal } from '../../domain/access.ts';
 import { RatchetError } from '../../domain/errors.ts';
-import { START } from '../../domain/event.ts';
+import { type Position, START } from '../../domain/event.ts';
 import { type Authenticate, principalOf } from '../identity.ts';
 import { tellCounted } from '../limit-answers.ts';
 import type { Caller, Core } from '../operation.ts';
@@ -26,7 +26,7 @@ import { acceptedType, EVENT_STREAM, GRAPHQL_RESPONSE, HTML, type MediaType } fr
 import { playground } from './playground.ts';
 import { type GraphqlRequest, requestParameters } from './request-parameters.ts';
 import { schemaOf } from './schema.ts';
-import { GraphqlSockets, SOCKET_TIMING, type SocketTiming } from './sockets.ts';
+import { GraphqlSockets, SOCKET_TIMING, type SocketTiming, type Visit } from './sockets.ts';
 import { type ErrorTelling, toldError } from './telling-errors.ts';
 
 export interface GraphqlSettings {
@@ -78,9 +78,9 @@ class GraphqlRoutes {
       engine: this.#engine,
       authenticate: deps.authenticate,
       timing,
-      contextFor: (principal, request) =>
-        this.#context(socketCaller(principal, request), new AbortController(), Infinity),
-      tellingFor: (principal, request) => this.#telling(principal, request),
+      contextFor: (principal, visit, resumeAfter) =>
+        this.#context(socketCaller(principal, visit), new AbortController(), Infinity, resumeAfter),
+      tellingFor: (principal, visit) => this.#telling(principal, visit),
     });
   }
 
@@ -89,17 +89,23 @@ class GraphqlRoutes {
     scope.addHook('preSerialization', async (request, reply, payload) => asGraphql(request, reply, payload));
     scope.addHook('preClose', async () => this.#sockets.close());
     scope.route({ ...NO_TIMEOUT, method: 'POST', url, handler: (request, reply) => this.#answer(request, reply) });
-    const known = new WeakMap<FastifyRequest, Principal | null>();
+    const known = new WeakMap<FastifyRequest, Upgrade>();
     scope.route({
       ...NO_TIMEOUT,
       method: 'GET',
       url,
       config: { identifiesSockets: true },
-      preValidation: async (request) => {
-        if (request.ws) known.set(request, await this.#enter(request));
+      preValidation: async (request, reply) => {
+        if (request.ws) known.set(request, { principal: await this.#enter(request), response: reply.raw });
       },
       handler: (request, reply) => this.#answer(request, reply),
-      wsHandler: (socket, request) => this.#sockets.open(socket, request, known.get(request) ?? null),
+      wsHandler: (socket, request) => {
+        const upgrade = known.get(request);
+        // What the plugin does about errors keeps the request for as long as the socket.
+        socket.removeAllListeners('error');
+        this.#sockets.open(socket, request, upgrade?.principal ?? null);
+        if (upgrade !== undefined) forget(request, upgrade);
+      },
     });
     scope.route({
       method: ['PUT', 'PATCH', 'DELETE'],
@@ -201,24 +207,41 @@ class GraphqlRoutes {
     return this.#deps.authenticate(request).catch(() => null);
   }
 
-  #context(caller: Omit<Caller, 'seen'>, controller: AbortController, deadline: number): GraphqlContext {
+  #context(
+    caller: Omit<Caller, 'seen'>,
+    controller: AbortController,
+    deadline: number,
+    resumeAfter: Position | null = null,
+  ): GraphqlContext {
     const { core, health, version } = this.#deps;
-    return new GraphqlContext({ core, caller, seen: this.#seen, controller, deadline, health, version });
+    return new GraphqlContext({ core, caller, seen: this.#seen, controller, deadline, health, version }, resumeAfter);
   }
 
   #now(): number {
     return this.#deps.core.execute.runtime.now();
   }
 
-  #telling(principal: Principal | null, request: FastifyRequest): ErrorTelling {
-    const who = principal?.id ?? `address:${request.ip}`;
+  #telling(principal: Principal | null, { id, ip, log }: Pick<FastifyRequest, 'id' | 'ip' | 'log'>): ErrorTelling {
+    const who = principal?.id ?? `address:${ip}`;
     return {
-      correlationId: request.id,
+      correlationId: id,
       introspection: this.#settings.introspection,
-      onUnexpected: (error) => request.log.error({ err: error }, 'unexpected error'),
+      onUnexpected: (error) => log.error({ err: error, correlationId: id }, 'unexpected error'),
       onRefusal: (reason, field) => this.#deps.onRefusal({ principal: who, operation: `graphql ${field}`, reason }),
     };
   }
+}
+
+interface Upgrade {
+  /** Null where the first message has to tell. */
+  readonly principal: Principal | null;
+  readonly response: FastifyReply['raw'];
+}
+
+/** A request that has become a socket is over: neither its response nor its timer need stay as long as the socket does. */
+function forget({ raw }: FastifyRequest, { response }: Upgrade): void {
+  response.detachSocket(raw.socket);
+  raw.emit('close');
 }
 
 function told({ data, errors }: ExecutionResult, telling: ErrorTelling): ToldResult {
@@ -245,8 +268,7 @@ function refusedFor(
 }
 
 /** What a request over a socket may bring along. */
-function socketCaller(principal: Principal, request: FastifyRequest): Omit<Caller, 'seen'> {
-  const clientInfo = headerOf(request, 'user-agent')?.slice(0, 256) ?? null;
+function socketCaller(principal: Principal, { clientInfo }: Visit): Omit<Caller, 'seen'> {
   const source = { kind: 'graphql', sessionId: null, clientInfo } as const;
   return { principal, source, idempotencyKey: null, traceparent: null, minPosition: START };
 }

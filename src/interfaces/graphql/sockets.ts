@@ -1,17 +1,21 @@
 /** Operations and subscriptions over WebSocket, in the protocol `graphql-transport-ws`. */
 import type { FastifyRequest } from 'fastify';
-import { type ExecutionResult, GraphQLError } from 'graphql';
+import { type ExecutionArgs, type ExecutionResult, GraphQLError } from 'graphql';
 import { CloseCode, type Context, makeServer, type SubscribePayload } from 'graphql-ws';
 import type { WebSocket } from 'ws';
 import type { Principal } from '../../domain/access.ts';
 import { isRatchetError, RatchetError } from '../../domain/errors.ts';
+import type { Json, Position } from '../../domain/event.ts';
+import { canonicalJson } from '../../domain/journal.ts';
 import type { Authenticate } from '../identity.ts';
 import { checkJson } from '../json-body.ts';
 import type { Core } from '../operation.ts';
+import { headerOf } from '../rest-request.ts';
 import { whileStanding } from '../standing.ts';
 import type { GraphqlContext } from './context.ts';
 import type { Engine } from './engine.ts';
 import { refusal } from './limits.ts';
+import { type Begun, SharedResults } from './shared-results.ts';
 import { type ErrorTelling, toldError } from './telling-errors.ts';
 import { record, textOf } from './values.ts';
 
@@ -20,8 +24,8 @@ export interface SocketOptions {
   readonly engine: Engine;
   readonly authenticate: Authenticate;
   /** A context for one operation of a caller. */
-  readonly contextFor: (principal: Principal, request: FastifyRequest) => GraphqlContext;
-  readonly tellingFor: (principal: Principal | null, request: FastifyRequest) => ErrorTelling;
+  readonly contextFor: (principal: Principal, visit: Visit, resumeAfter: Position | null) => GraphqlContext;
+  readonly tellingFor: (principal: Principal | null, visit: Visit) => ErrorTelling;
   readonly timing: SocketTiming;
 }
 
@@ -45,10 +49,19 @@ const SLOW_READER = 4429;
 /** How long a client that is cut off has to read why. */
 const FAREWELL_MS = 1_000;
 
+/** What stays of the request that opened a socket: thousands of sockets are idle for hours. */
+export interface Visit extends Pick<FastifyRequest, 'id' | 'ip'> {
+  readonly log: FastifyRequest['log'];
+  readonly clientInfo: string | null;
+}
+
 /** One connection. */
 interface Line {
   readonly socket: WebSocket;
-  readonly request: FastifyRequest;
+  readonly connection: FastifyRequest['raw']['socket'];
+  readonly visit: Visit;
+  /** Until it is known who calls. */
+  request: FastifyRequest | null;
   /** Who the request itself says is calling. */
   readonly known: Principal | null;
   principal: Principal | null;
@@ -57,33 +70,60 @@ interface Line {
   isGathering: boolean;
 }
 
+/** One operation that is asked for over a line, in place of its context, which is made when it is carried out. */
+class Asked {
+  readonly line: Line;
+  readonly principal: Principal;
+  readonly id: string;
+  readonly text: string;
+
+  constructor(line: Line, principal: Principal, id: string, text: string) {
+    this.line = line;
+    this.principal = principal;
+    this.id = id;
+    this.text = text;
+  }
+}
+
 type LineContext = Context<Record<string, unknown>, Line>;
 
 export class GraphqlSockets {
   readonly #options: SocketOptions;
   readonly #server;
   readonly #alive = new Map<WebSocket, boolean>();
+  readonly #shared = new SharedResults();
   #pings: NodeJS.Timeout | null = null;
 
   constructor(options: SocketOptions) {
     this.#options = options;
-    const { engine, timing } = options;
     this.#server = makeServer<Record<string, unknown>, Line>({
-      connectionInitWaitTimeout: timing.initMs,
+      // It would keep its timer for as long as the socket.
+      connectionInitWaitTimeout: 0,
       onConnect: (context) => this.#identify(context),
-      onSubscribe: (context, _id, payload) => this.#prepare(context, payload),
-      execute: (args) => engine.execute(args),
-      subscribe: (args) => engine.subscribe(args),
+      onSubscribe: (context, id, payload) => this.#prepare(context, id, payload),
+      execute: (args) => this.#execute(args),
+      subscribe: (args) => this.#subscribe(args),
       onNext: ({ extra }, _id, _payload, _args, result) => this.#told(extra, result.data, result.errors),
       onError: ({ extra }, _id, _payload, errors) =>
-        errors.map((error) => toldError(error, options.tellingFor(extra.principal, extra.request))),
+        errors.map((error) => toldError(error, options.tellingFor(extra.principal, extra.visit))),
       onClose: ({ extra }) => extra.stopWatch(),
     });
   }
 
   /** @param known who the request of the upgrade says is calling; null where the first message has to tell */
   open(socket: WebSocket, request: FastifyRequest, known: Principal | null): void {
-    const line: Line = { socket, request, known, principal: null, stopWatch: () => undefined, isGathering: false };
+    const { id, ip, server, raw } = request;
+    const visit = { id, ip, log: server.log, clientInfo: headerOf(request, 'user-agent')?.slice(0, 256) ?? null };
+    const line: Line = {
+      socket,
+      connection: raw.socket,
+      visit,
+      request,
+      known,
+      principal: null,
+      stopWatch: this.#awaitFirst(socket),
+      isGathering: false,
+    };
     this.#alive.set(socket, true);
     this.#pings ??= setInterval(() => this.#ping(), this.#options.timing.pingMs);
     socket.on('pong', () => this.#alive.set(socket, true));
@@ -103,17 +143,26 @@ export class GraphqlSockets {
     });
   }
 
+  /** Closes a socket that says nothing; answers what stops that. */
+  #awaitFirst(socket: WebSocket): () => void {
+    const close = (): void =>
+      socket.close(CloseCode.ConnectionInitialisationTimeout, 'Connection initialisation timeout');
+    const timer = setTimeout(close, this.#options.timing.initMs);
+    return () => clearTimeout(timer);
+  }
+
   close(): void {
     if (this.#pings !== null) clearInterval(this.#pings);
     for (const socket of this.#alive.keys()) socket.close(1001, 'the server is going away');
   }
 
-  async #take({ socket, request }: Line, take: (text: string) => Promise<void>, text: string): Promise<void> {
+  async #take({ socket, visit }: Line, take: (text: string) => Promise<void>, text: string): Promise<void> {
     try {
       await take(text);
     } catch (error) {
       if (isRatchetError(error)) return socket.close(CloseCode.Unauthorized, error.code);
-      request.log.error({ err: error }, 'a message over a GraphQL socket broke off');
+      const said = 'a message over a GraphQL socket broke off';
+      visit.log.error({ err: error, correlationId: visit.id }, said);
       socket.close(CloseCode.InternalServerError, 'internal');
     }
   }
@@ -125,17 +174,21 @@ export class GraphqlSockets {
     const key = textOf(given['apiKey']) ?? textOf(given['x-api-key']);
     const authorization = textOf(given['authorization']) ?? textOf(given['Authorization']);
     const isTold = key !== null || authorization !== null;
-    const principal = isTold ? await authenticate(withCredentials(line.request, key, authorization)) : line.known;
+    const { request } = line;
+    line.request = null;
+    const isNew = isTold && request !== null;
+    const principal = isNew ? await authenticate(withCredentials(request, key, authorization)) : line.known;
     if (principal === null)
       throw new RatchetError('unauthenticated', 'connection_init brings neither apiKey nor authorization');
     line.principal = principal;
+    line.stopWatch();
     line.stopWatch = whileStanding(core.access, principal, () =>
       line.socket.close(CloseCode.Unauthorized, 'the key or token has ended'),
     );
   }
 
-  #prepare({ subscriptions, extra: line }: LineContext, payload: SubscribePayload) {
-    const { engine, contextFor } = this.#options;
+  #prepare({ subscriptions, extra: line }: LineContext, id: string, payload: SubscribePayload) {
+    const { engine } = this.#options;
     if (line.principal === null) throw new RatchetError('unauthenticated', 'nobody is known to call');
     if (Object.keys(subscriptions).length > MAX_SUBSCRIPTIONS) {
       const said = `at most ${MAX_SUBSCRIPTIONS} operations run over one socket`;
@@ -147,7 +200,7 @@ export class GraphqlSockets {
       const document = engine.parse(payload.query);
       const errors = engine.check(document, variableValues);
       if (errors.length > 0) return errors;
-      const contextValue = contextFor(line.principal, line.request);
+      const contextValue = new Asked(line, line.principal, id, payload.query);
       return { schema: engine.schema, document, variableValues, operationName: payload.operationName, contextValue };
     } catch (error) {
       if (error instanceof GraphQLError) return [error];
@@ -156,9 +209,36 @@ export class GraphqlSockets {
     }
   }
 
-  #told({ principal, request }: Line, data: ExecutionResult['data'], errors: ExecutionResult['errors'] | undefined) {
+  #execute(args: ExecutionArgs) {
+    const { engine, contextFor } = this.#options;
+    const { line, principal } = askedIn(args);
+    return engine.execute({ ...args, contextValue: contextFor(principal, line.visit, null) });
+  }
+
+  #subscribe(args: ExecutionArgs) {
+    const { engine, contextFor, core } = this.#options;
+    const { line, principal, id, text } = askedIn(args);
+    const { visit } = line;
+    const begin = async (after: Position | null): Promise<Begun> => {
+      const context = contextFor(principal, visit, after);
+      const results = await engine.subscribe({ ...args, contextValue: context });
+      const tell = ({ data, errors }: ExecutionResult) => this.#told({ principal, visit }, data, errors);
+      return { results, tell, isFromNow: context.isFromNow, position: () => context.told };
+    };
+    const { permissions, tasks } = principal;
+    const rights = [principal.id, [...permissions].sort(), tasks];
+    const key = canonicalJson(toJson([text, args.operationName ?? null, args.variableValues ?? {}, rights]));
+    const head = () => core.query.store.head();
+    return this.#shared.join({ key, head, begin }, { id, send: (frames) => sendFrames(line, frames) });
+  }
+
+  #told(
+    { principal, visit }: Pick<Line, 'principal' | 'visit'>,
+    data: ExecutionResult['data'],
+    errors: ExecutionResult['errors'] | undefined,
+  ) {
     if (errors === undefined) return { data: data ?? null };
-    const telling = this.#options.tellingFor(principal, request);
+    const telling = this.#options.tellingFor(principal, visit);
     return { ...(data === undefined ? {} : { data }), errors: errors.map((error) => toldError(error, telling)) };
   }
 
@@ -195,12 +275,29 @@ export class GraphqlSockets {
 function gather(line: Line): void {
   if (line.isGathering) return;
   line.isGathering = true;
-  const connection = line.request.raw.socket;
+  const { connection } = line;
   connection.cork();
   setImmediate(() => {
     line.isGathering = false;
     connection.uncork();
   });
+}
+
+/** Whole frames stand on the connection as they would be sent by the socket, which never holds a part of one back. */
+function sendFrames({ socket, connection }: Line, frames: Buffer): boolean {
+  if (socket.readyState !== socket.OPEN) return true;
+  if (socket.bufferedAmount >= MAX_WAITING_BYTES) return false;
+  connection.write(frames);
+  return true;
+}
+
+function askedIn({ contextValue }: ExecutionArgs): Asked {
+  if (contextValue instanceof Asked) return contextValue;
+  throw new RatchetError('internal', 'an operation came without the line that it came by');
+}
+
+function toJson(value: unknown): Json {
+  return JSON.parse(JSON.stringify(value));
 }
 
 function cutOff(socket: WebSocket): void {

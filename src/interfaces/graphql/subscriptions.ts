@@ -24,12 +24,15 @@ const OF_EXECUTIONS = ['execution', 'telemetry'] as const;
 
 /** Events of the log as a subscription tells them; those that `tell` makes nothing of are left out. */
 async function* told(
+  context: GraphqlContext,
   events: AsyncGenerator<StoredEvent, void>,
   tell: (event: StoredEvent) => unknown,
 ): AsyncGenerator<unknown, void> {
   for await (const event of events) {
     const value = await tell(event);
-    if (value !== null) yield value;
+    if (value === null) continue;
+    context.told = event.position;
+    yield value;
   }
 }
 
@@ -123,7 +126,7 @@ const executionUpdated: Resolver = async (_source, { executionId, from }, contex
   context.authorize('read', 'executionUpdated');
   const filter = { categories: OF_EXECUTIONS, types: UPDATES };
   const events = await follow(context, { from: textOf(from), filter, executionId: textOf(executionId) });
-  return told(events, tellUpdate);
+  return told(context, events, tellUpdate);
 };
 
 const executionLogs: Resolver = async (_source, args, context) => {
@@ -132,7 +135,7 @@ const executionLogs: Resolver = async (_source, args, context) => {
   const filter = { categories: OF_EXECUTIONS, types: ['LogLineWritten'] };
   const { from, executionId } = args;
   const events = await follow(context, { from: textOf(from), filter, executionId: textOf(executionId) });
-  return told(events, (event) => {
+  return told(context, events, (event) => {
     const update = tellLine(event);
     return update !== null && LOG_LEVELS.indexOf(update.line.level) >= least ? update : null;
   });
@@ -142,7 +145,7 @@ const executionTrace: Resolver = async (_source, { executionId, from }, context)
   context.authorize('read_traces', 'executionTrace');
   const filter = { categories: OF_EXECUTIONS, types: TRACES };
   const events = await follow(context, { from: textOf(from), filter, executionId: textOf(executionId) });
-  return told(events, (event) => tellTrace(context, event));
+  return told(context, events, (event) => tellTrace(context, event));
 };
 
 const taskChanged: Resolver = async (_source, { taskId, from }, context) => {
@@ -151,7 +154,7 @@ const taskChanged: Resolver = async (_source, { taskId, from }, context) => {
   const id = wanted === null ? null : await knownTask(context, wanted);
   const filter = { categories: ['task' as const], types: TASK_EVENT_TYPES };
   const events = await follow(context, { from: textOf(from), filter, executionId: null });
-  return told(events, ({ stream, position, type, occurredAt, principal }) => {
+  return told(context, events, ({ stream, position, type, occurredAt, principal }) => {
     if (id !== null && idOf(stream) !== id) return null;
     return { position, type, occurred_at: occurredAt, principal, task_id: idOf(stream) };
   });
@@ -171,7 +174,7 @@ const events: Resolver = async (_source, { from, categories, types }, context) =
   context.authorize('read_traces', 'events');
   const given = { category: categories ?? undefined, type: types ?? undefined };
   const filter = eventFilter(parse(eventsInput, given));
-  return told(await follow(context, { from: textOf(from), filter, executionId: null }), tellEvent);
+  return told(context, await follow(context, { from: textOf(from), filter, executionId: null }), tellEvent);
 };
 
 export const SUBSCRIPTION_RESOLVERS: Readonly<Record<string, Resolver>> = {
