@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from 'vitest';
 import { openSandbox } from '../../infra/sandbox/pool.ts';
+import { eventually } from '../support/server.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const IS_WINDOWS = process.platform === 'win32';
@@ -141,7 +142,38 @@ describe('an installed ratchet', () => {
       expect(await exit).toEqual([0, null]);
     }
   });
+
+  test.skipIf(process.platform !== 'linux')(
+    'idles on stdio in 120 MB, all its processes together',
+    async (context) => {
+      needsInstall(context);
+      const server = spawn(process.execPath, [join(installed, 'dist', 'main.js'), 'mcp-serve'], { cwd: folder, env });
+      const exit = once(server, 'exit');
+      try {
+        server.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' })}\n`);
+        await once(createInterface({ input: server.stdout }), 'line');
+        await eventually(
+          'no more than 120 MB are taken',
+          () => (proportionalSize(server.pid ?? 0) <= 120 * 1024 ? true : undefined),
+          60_000,
+        );
+      } finally {
+        server.stdin.end();
+        expect(await exit).toEqual([0, null]);
+      }
+    },
+    90_000,
+  );
 });
+
+/** The process and all below it, in kilobytes of memory that is its own or its share of what it has in common with others. */
+function proportionalSize(pid: number): number {
+  const own = /^Pss: +(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1];
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+    readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
+  );
+  return children.reduce((sum, child) => sum + proportionalSize(child), Number(own));
+}
 
 async function sandboxOfCheckout(): Promise<AsyncDisposable & { readonly isolation: string }> {
   const sandbox = await openSandbox({ size: 1, warm: 1 });
