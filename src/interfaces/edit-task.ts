@@ -107,6 +107,7 @@ const CODES = {
   forbidden_global: 'invalid_task',
   unknown_name: 'invalid_task',
   undeclared_variable: 'invalid_task',
+  names_not_checked: 'invalid_task',
 } as const satisfies Record<TaskProblem['code'], string>;
 
 function assertRight({ file }: TaskDefinition, problems: readonly TaskProblem[]): void {

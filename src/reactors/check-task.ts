@@ -16,6 +16,21 @@ export interface CheckDeps {
   readonly syntax: CodeSyntax;
 }
 
+/** Names in larger code are not looked at: everybody else waits meanwhile. */
+const MAX_LOOKED_AT = 1024 * 1024;
+
+const NOT_LOOKED_AT: TaskProblem = {
+  severity: 'warning',
+  code: 'names_not_checked',
+  message: `the code has more than ${MAX_LOOKED_AT} characters: its names were not looked at`,
+  in: 'code',
+  line: null,
+  column: null,
+  source: null,
+  pointer: null,
+  suggestions: [],
+};
+
 /** @returns problems of the code in the order of the text, then those of the schemas. A defect of ours rises. */
 export function checkTask(
   deps: CheckDeps,
@@ -31,13 +46,15 @@ export function checkTask(
 function codeProblems({ sandbox, syntax }: CheckDeps, code: string, file: string): readonly TaskProblem[] {
   const text = new NumberedText(code);
   const refused = refusalOf(() => sandbox.prepare(code, file));
-  const tree = refused?.code === 'syntax_error' ? null : syntax.parse(code);
+  const isLarge = code.length > MAX_LOOKED_AT;
+  const tree = refused?.code === 'syntax_error' || isLarge ? null : syntax.parse(code);
   const entry = tree === null ? null : entryProblem(text, tree);
   const isOfEntry = entry !== null && refused?.details['line'] === undefined;
   return [
     ...(refused === null || isOfEntry ? [] : [problemOf(text, refused)]),
     ...(entry === null ? [] : [entry]),
     ...(tree === null ? [] : nameProblems(text, tree)),
+    ...(isLarge ? [NOT_LOOKED_AT] : []),
   ].sort((one, other) => (one.line ?? 0) - (other.line ?? 0) || (one.column ?? 0) - (other.column ?? 0));
 }
 

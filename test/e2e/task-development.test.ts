@@ -97,6 +97,17 @@ describe('tests that are stored with a task', () => {
     expect(api.calls('/json')).toBe(calls);
   });
 
+  it('with a clock wait for nothing, and their spans tell the time of the task', async () => {
+    await create('sleeper', 'async function main() { await sleep(60_000); return Date.now(); }', {
+      test_cases: [{ name: 'slept', input: {}, clock: '1970-01-01T00:00:00Z', expected_output: 60_000 }],
+    });
+    const { body } = await post('/tasks/sleeper/test');
+    expect(body).toMatchObject({
+      passed: 1,
+      results: [{ trace: [{ name: 'sleep 60000 ms', start_ms: 0, duration_ms: 60_000 }] }],
+    });
+  });
+
   it('tell where the output differs, and on which line it failed', async () => {
     await create(
       'wrong',

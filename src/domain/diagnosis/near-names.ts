@@ -1,9 +1,12 @@
 /** Finds names that are written almost like one that does not exist. */
 
 const MAX_COMPARED = 2_000;
+/** Comparing takes time by the square of the length; names that people write are shorter. */
+const MAX_LENGTH = 128;
 
 /** @returns up to three of `known` that differ from `name` by few letters, the nearest first, then in alphabetical order. */
 export function nearNames(name: string, known: readonly string[]): readonly string[] {
+  if (name.length > MAX_LENGTH) return [];
   const most = name.length <= 3 ? 1 : name.length <= 7 ? 2 : 3;
   const lower = name.toLowerCase();
   return [...new Set(known)]

@@ -9,6 +9,10 @@ import type { TaskProblem } from './task-problem.ts';
 const KNOWN: ReadonlySet<string> = new Set(TASK_GLOBALS);
 /** More names than this are not told. */
 const MAX_NAMES = 50;
+/** Names of the code that are compared with one that is not known. */
+const MAX_DECLARED = 1_500;
+/** Longer names are cut. */
+const MAX_SHOWN = 80;
 /** Further lines that are told of a name. */
 const MAX_LINES = 5;
 
@@ -21,8 +25,9 @@ export function nameProblems(text: NumberedText, tree: CodeNode): readonly TaskP
     free.filter((one) => !asked.has(one.name) && isMissing(one)),
     ({ name }) => name,
   );
+  const known = [...[...declared].slice(0, MAX_DECLARED), ...TASK_GLOBALS];
   return [...byName.entries()].slice(0, MAX_NAMES).map(([name, uses]) => {
-    const told = written.has(name) ? undeclared(name) : missing(name, [...declared, ...TASK_GLOBALS]);
+    const told = written.has(name) ? undeclared(name) : missing(name, known);
     const severity = written.has(name) || uses.every(({ isCaught }) => isCaught) ? 'warning' : 'error';
     return { ...told, ...placed(text, told.message, uses), severity, in: 'code', pointer: null };
   });
@@ -35,23 +40,35 @@ function isMissing({ name, use }: FreeName): boolean {
 type Told = Pick<TaskProblem, 'code' | 'message' | 'suggestions'>;
 
 function undeclared(name: string): Told {
-  const message = `${name} is assigned without being declared; write const or let before its first assignment`;
+  const message = `${shown(name)} is assigned without being declared; write const or let before its first assignment`;
   return { code: 'undeclared_variable', message, suggestions: [] };
 }
 
 function missing(name: string, known: readonly string[]): Told {
   const refused = REFUSED_GLOBALS.get(name);
   if (refused !== undefined) {
-    return { code: 'forbidden_global', message: `${name} can not be called in a task: ${refused}`, suggestions: [] };
+    return {
+      code: 'forbidden_global',
+      message: `${shown(name)} can not be called in a task: ${refused}`,
+      suggestions: [],
+    };
   }
   const absent = ABSENT_GLOBALS.get(name);
   if (absent !== undefined) {
-    return { code: 'forbidden_global', message: `${name} is not available in a task: ${absent}`, suggestions: [] };
+    return {
+      code: 'forbidden_global',
+      message: `${shown(name)} is not available in a task: ${absent}`,
+      suggestions: [],
+    };
   }
   const suggestions = nearNames(name, known);
   const [nearest] = suggestions;
   const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
-  return { code: 'unknown_name', message: `${name} is declared nowhere, and no task has it${hint}`, suggestions };
+  return {
+    code: 'unknown_name',
+    message: `${shown(name)} is declared nowhere, and no task has it${hint}`,
+    suggestions,
+  };
 }
 
 function placed(
@@ -65,4 +82,8 @@ function placed(
   const others = [...lines].slice(0, MAX_LINES);
   const also = others.length === 0 ? '' : ` (also on line ${others.join(', ')})`;
   return { ...place, message: `${message}${also}` };
+}
+
+function shown(name: string): string {
+  return name.length <= MAX_SHOWN ? name : `${name.slice(0, MAX_SHOWN)}…`;
 }

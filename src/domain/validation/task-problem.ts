@@ -10,6 +10,7 @@ export interface TaskProblem {
     | 'forbidden_global'
     | 'unknown_name'
     | 'undeclared_variable'
+    | 'names_not_checked'
     | 'invalid_schema';
   readonly message: string;
   readonly in: 'code' | 'input_schema' | 'output_schema';

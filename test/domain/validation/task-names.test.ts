@@ -103,12 +103,18 @@ describe('names that nothing declares', () => {
     expect(problem?.message).toContain('(also on line 3, 4)');
   });
 
+  it('are cut where they are very long, and nothing is guessed for them', () => {
+    const [problem] = problemsIn(`let ${'a'.repeat(200_000)}; function main() { return ${'a'.repeat(200_001)}; }`);
+    expect(problem?.suggestions).toEqual([]);
+    expect(problem?.message.length).toBeLessThan(200);
+  });
+
   it('are not guessed about inside with', () => {
     expect(problemsIn('function main(o) { with (o) { return anything; } }')).toEqual([]);
   });
 
   it('are found quickly in code of megabytes, and in code nested deeply', () => {
-    const many = `function main() { return [${'unknown_one, '.repeat(200_000)}]; }`;
+    const many = `function main() { return [${'unknown_one, '.repeat(150_000)}]; }`;
     expect(problemsIn(many)).toHaveLength(1);
     const deep = `function main(a) { return ${'a.b'.repeat(1)}${'.c'.repeat(50_000)} + nope; }`;
     expect(problemsIn(deep)).toHaveLength(1);
