@@ -97,7 +97,10 @@ async function answer(legs: Legs, request: FastifyRequest, reply: FastifyReply):
   const options = { authInfo, ...(body.value === undefined ? {} : { parsedBody: body.value }) };
   if (!(await isLegacyRequest(asked, body.value))) return modern.fetch(asked, options);
   const sessionId = asked.headers.get('mcp-session-id');
-  if (sessionId !== null) return sessions.answer(sessionId, { request: asked, body: body.value, principal });
+  if (sessionId !== null) {
+    const answered = await sessions.answer(sessionId, { request: asked, body: body.value, principal });
+    return request.method === 'GET' ? opened(answered) : answered;
+  }
   const plain = isPlain(request.headers);
   if (isInitializeRequest(body.value) && !plain) return sessions.open({ request: asked, body: body.value, principal });
   return standAlone(legs.alone(), asked, options, plain);
@@ -121,6 +124,16 @@ function goneSignal({ core }: McpMount, request: FastifyRequest, reply: FastifyR
 
 function messagesOf(body: unknown): number {
   return Array.isArray(body) ? body.length : 1;
+}
+
+/** A stream that has nothing to tell yet says so: its headers travel with its first piece. */
+function opened(answered: Response): Response {
+  const { body, status, headers } = answered;
+  if (body === null || headers.get('content-type') !== 'text/event-stream') return answered;
+  const opening = new TransformStream<Uint8Array, Uint8Array>({
+    start: (controller) => controller.enqueue(new TextEncoder().encode(': listening\n\n')),
+  });
+  return new Response(body.pipeThrough(opening), { status, headers });
 }
 
 /** A request of the older era that belongs to no session. Plain clients read no streams. */
