@@ -1,6 +1,7 @@
 /** The tools that agents are offered, in the order of the list. */
 import type { Tool } from './tool.ts';
 import { analyzeExecutionErrorTool } from './tools/analyze-execution-error.ts';
+import { batchExecuteTool } from './tools/batch-execute.ts';
 import { cancelExecutionTool } from './tools/cancel-execution.ts';
 import { compareExecutionsTool } from './tools/compare-executions.ts';
 import { createTaskTool } from './tools/create-task.ts';
@@ -22,6 +23,7 @@ import { validateTaskTool } from './tools/validate-task.ts';
 export const TOOLS: readonly Tool[] = [
   listAvailableTasksTool,
   executeTaskTool,
+  batchExecuteTool,
   listExecutionsTool,
   getExecutionStatusTool,
   getExecutionLogsTool,
