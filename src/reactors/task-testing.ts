@@ -140,7 +140,7 @@ function thrown(error: TaskErrorData, { file, text }: TestedCode): TestedError {
 }
 
 function spanned(spans: TestResult['spans']): readonly TestedSpan[] {
-  const start = spans.find(({ ref }) => ref === '')?.startedAt ?? Math.min(...spans.map(({ startedAt }) => startedAt));
+  const start = spans.reduce((first, { startedAt }) => Math.min(first, startedAt), Number.POSITIVE_INFINITY);
   return spans
     .slice(0, MAX_SPANS)
     .map(({ ref, parent, name, startedAt, endedAt, ok, attributes }) => ({
