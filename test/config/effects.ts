@@ -37,6 +37,12 @@ const TLS = by('e2e/tls.test.ts', 'speaks TLS from 1.2 on, and tells browsers to
 const DELIVERY = by('e2e/webhooks.test.ts', 'that is signed runs the task of its sender on what was sent');
 const RESULTS = by('e2e/configured-results.test.ts', 'go to webhooks, files and stdout as the results section says');
 const RESULTS_FOR = by('e2e/results.test.ts', 'follows from the end, the task and the request');
+const TOOL_ACCESS = 'e2e/mcp/tool-access.test.ts';
+const TOOLSETS = [
+  ...by('config/mcp-tools.test.ts', 'switches off the tools of %s'),
+  ...by(TOOL_ACCESS, '%s is neither listed nor called'),
+];
+const TOOL_BOUNDS = by('config/mcp-tools.test.ts', 'bounds what tools answer');
 const AUDIT = by(ACCESS, 'mirrors the audit trail where mcp.audit_log_file says');
 const PRODUCTION = by('config/load.test.ts', 'refuses %s', 'lays the file of the environment over the file');
 const MCP = { owner: 'mcp' } as const;
@@ -67,6 +73,19 @@ export const EFFECTS: Readonly<Record<string, Effect>> = {
   'rest.cors.*': PAGES,
   'graphql.*': SURFACES,
   'mcp.*': MCP,
+  'mcp.tools.enable_execution': TOOLSETS,
+  'mcp.tools.enable_logging': TOOLSETS,
+  'mcp.tools.enable_monitoring': TOOLSETS,
+  'mcp.tools.enable_debugging': TOOLSETS,
+  'mcp.security.max_log_entries': [...TOOL_BOUNDS, ...by(TOOL_ACCESS, 'an answer has at most max_log_entries entries')],
+  'mcp.security.max_output_size': [
+    ...TOOL_BOUNDS,
+    ...by(TOOL_ACCESS, 'an answer larger than max_output_size is refused, and says so'),
+  ],
+  'mcp.performance.log_cache_ttl': [
+    ...TOOL_BOUNDS,
+    ...by(TOOL_ACCESS, 'of what has ended are kept for as long as configured, those of what goes on are not'),
+  ],
   'mcp.enabled': [
     ...by('e2e/documents.test.ts', '%s starts a server with the interfaces that it names'),
     ...by(SERVER, 'variables of the environment are at work before the file'),

@@ -116,6 +116,12 @@ export function shortened(room: number, value: unknown): unknown {
   return null;
 }
 
+const CUT = 'long values are cut to stay within max_tokens; each tells how much of it';
+
+function omittedIn({ omitted }: Payload): unknown {
+  return omitted ?? null;
+}
+
 /**
  * The last word on every answer: @returns it as it is where it fits, else with every long value cut.
  * Fails with `response_too_large` when even that is more than `maxTokens`.
@@ -124,7 +130,7 @@ export function within(maxTokens: number, payload: Payload): Payload {
   if (costOf(payload, maxTokens) <= maxTokens) return payload;
   for (const form of smallerForms(payload)) {
     if (typeof form !== 'object' || form === null) continue;
-    const told = { ...form, truncated: true };
+    const told = { ...form, truncated: true, omitted: omittedIn(payload) ?? { count: null, reason: CUT } };
     if (costOf(told, maxTokens) <= maxTokens) return told;
   }
   throw new RatchetError('response_too_large', `the answer does not fit into max_tokens ${maxTokens}`, {

@@ -285,6 +285,9 @@ describe.each<Era>(['legacy', 'modern'])('an agent of the %s era', (era) => {
       reason: 'enough',
     });
     expect(answer).toMatchObject({ execution_id, changed: true });
+    const { trace, hints } = await agent.ask('get_execution_trace', { execution_id, attempt: 99 });
+    expect(trace.spans).toEqual([]);
+    expect(hints.suggested_actions[0]).toEqual({ tool: 'get_execution_status', arguments: { execution_id } });
   });
 
   it('reads who did what', async () => {

@@ -142,8 +142,8 @@ describe('what the configuration switches off', () => {
   it.each([
     ['logging', ['get_execution_logs']],
     ['monitoring', ['list_executions', 'get_execution_status', 'get_execution_trace', 'get_audit_trail']],
-    ['debugging', ['analyze_execution_error', 'compare_executions', 'replay_execution', 'debug_task_execution']],
-    ['execution', ['execute_task', 'cancel_execution']],
+    ['debugging', ['analyze_execution_error', 'compare_executions', 'debug_task_execution']],
+    ['execution', ['execute_task', 'cancel_execution', 'replay_execution']],
   ])('%s is neither listed nor called', async (toolset, off) => {
     await withSettings({ toolsets: { ...ON, [toolset]: false } }, async (agent, names) => {
       for (const name of off) {

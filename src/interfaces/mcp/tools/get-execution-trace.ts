@@ -1,7 +1,15 @@
 /** Tells where the time of an execution went: its spans, the failed and the slow ones first. */
 import { z } from 'zod';
 import { type Payload, shortened } from '../fit.ts';
-import { type Detail, defineReadingTool, detail, maxTokens, reachNow, readingOutput } from '../reading-tool.ts';
+import {
+  type Detail,
+  defineReadingTool,
+  detail,
+  type EmptyHints,
+  maxTokens,
+  reachNow,
+  readingOutput,
+} from '../reading-tool.ts';
 import { executionMeant, executionReference, ofTask } from '../references.ts';
 import { type Branch, fitTrees } from '../tree-outline.ts';
 
@@ -118,8 +126,23 @@ function asSpans(
       insights: told,
       visualization_url,
       ...countsOf(shown, total, max_tokens),
+      ...(total === 0 ? { hints: hintsFor(execution_id) } : {}),
     }),
   );
+}
+
+function hintsFor(execution_id: string): EmptyHints {
+  return {
+    summary: 'No span is recorded.',
+    possible_causes: [
+      'The execution has not begun, or its attempt has not ended.',
+      'include_http_calls or attempt leave out what there is.',
+    ],
+    suggested_actions: [
+      { tool: 'get_execution_status', arguments: { execution_id } },
+      { tool: 'get_execution_trace', arguments: { execution_id } },
+    ],
+  };
 }
 
 const FAILED = 1e12;

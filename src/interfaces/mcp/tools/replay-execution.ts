@@ -14,7 +14,7 @@ export const replayExecutionTool = defineTool({
   title: 'Replay an execution',
   description:
     'Runs an execution again on its recorded steps without side effects: faithfully, or with changed code or input, telling whether the failure is gone. Calls that the record does not answer are blocked unless stubbed or allow_live.',
-  toolset: 'debugging',
+  toolset: 'execution',
   permission: 'read_traces',
   hints: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
   input: z.strictObject({
