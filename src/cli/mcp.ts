@@ -4,7 +4,7 @@ import { addHealth } from '../interfaces/health.ts';
 import { createHttp } from '../interfaces/http.ts';
 import { authenticateBy } from '../interfaces/identity.ts';
 import { addMcp } from '../interfaces/mcp/http.ts';
-import type { OriginRules } from '../interfaces/mcp/origin-guard.ts';
+import { guardOrigins, type OriginRules } from '../interfaces/mcp/origin-guard.ts';
 import type { ExitCode } from './exit.ts';
 import { sayFirstKey } from './first-key.ts';
 import { guarded, type ListenerSettings } from './listener.ts';
@@ -81,6 +81,7 @@ export async function startMcp(settings: AppSettings, options: McpListenSettings
       ...guard.options,
     });
     http.addHook('onClose', async () => guard.servers.close());
+    guardOrigins(http, options.origins);
     addHealth(http, () => app.health(), { prefix: '', version: options.version, statusPath: '/status' });
     addMcp(http, mountOf(app, settings, options, options.version), {
       path: '/mcp',

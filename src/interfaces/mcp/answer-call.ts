@@ -56,7 +56,26 @@ async function carriedOut(mount: McpMount, tool: Tool, call: ToolCall, args: unk
   // Over HTTP messages are counted at the door, before they are read.
   if (call.contact.transport === 'stdio') await countMessages(core.rateLimits, limits, principal, 1);
   await countCall(core.rateLimits, limits, principal, tool.listed.name, args);
-  return hasOwnTime(tool.listed.name) ? tool.call(call, args) : within(mount.callTimeoutMs, tool, call, args);
+  const answer = await (hasOwnTime(tool.listed.name)
+    ? tool.call(call, args)
+    : within(mount.callTimeoutMs, tool, call, args));
+  assertSize(answer, mount.settings.maxOutputBytes);
+  return answer;
+}
+
+/** Fails with `response_too_large`. The data of an answer says the same as its text, and is measured with it. */
+function assertSize(answer: ToolOutcome, maxBytes: number): void {
+  if (!('content' in answer) || !Array.isArray(answer.content)) return;
+  const texts = answer.content.flatMap((block) => (block.type === 'text' ? [block.text] : []));
+  // No character takes more than three bytes for each unit of its length.
+  if (texts.reduce((sum, text) => sum + text.length * 3, 0) <= maxBytes) return;
+  const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  if (bytes <= maxBytes) return;
+  throw new RatchetError(
+    'response_too_large',
+    `the answer has ${bytes} bytes, more than the ${maxBytes} of mcp.security.max_output_size`,
+    { details: { bytes, maxBytes } },
+  );
 }
 
 /** Fails with `timeout` for a call that takes longer, the wait that it asked for not counted. */
