@@ -18,6 +18,7 @@ import { rpcError } from './json-rpc.ts';
 import type { McpMount } from './mount.ts';
 import { guardOrigins, type OriginRules } from './origin-guard.ts';
 import { type AuthorizationServer, ProtectedResource } from './protected-resource.ts';
+import { refusedListening } from './resource-sight.ts';
 import { mcpServer } from './server.ts';
 import { type SessionBounds, SessionPlaces } from './session-places.ts';
 import { SseSessions } from './sse.ts';
@@ -95,7 +96,10 @@ async function answer(legs: Legs, request: FastifyRequest, reply: FastifyReply):
   });
   const authInfo = new KnownCaller(principal);
   const options = { authInfo, ...(body.value === undefined ? {} : { parsedBody: body.value }) };
-  if (!(await isLegacyRequest(asked, body.value))) return modern.fetch(asked, options);
+  if (!(await isLegacyRequest(asked, body.value))) {
+    const unseen = await refusedListening(mount.core, principal, body.value);
+    return unseen === null ? modern.fetch(asked, options) : refusedFor(mount, principal.id, unseen);
+  }
   const sessionId = asked.headers.get('mcp-session-id');
   if (sessionId !== null) {
     const answered = await sessions.answer(sessionId, { request: asked, body: body.value, principal });

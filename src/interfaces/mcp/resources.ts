@@ -55,9 +55,17 @@ export function serveResources(server: Server, { changes, callOf }: ResourceDeps
 }
 
 /** Tells the client of changes until the conversation ends. */
-export function tellChanges(server: Server, changes: ResourceChanges, isWanted: (uri: string) => boolean): void {
+export function tellChanges(
+  server: Server,
+  changes: ResourceChanges,
+  isWanted: (uri: string) => boolean | Promise<boolean>,
+): void {
+  const tell = async (uri: string): Promise<void> => {
+    if (await isWanted(uri)) await server.sendResourceUpdated({ uri });
+  };
   const end = changes.watch((uris) => {
-    for (const uri of uris) if (isWanted(uri)) void server.sendResourceUpdated({ uri }).catch(() => undefined);
+    // Whoever is gone is told nothing more; the end of the conversation is told elsewhere.
+    for (const uri of uris) void tell(uri).catch(() => undefined);
   });
   const before = server.onclose;
   server.onclose = () => {

@@ -1,7 +1,10 @@
 /** MCP over the standard streams of this process: one client, one conversation, until it closes its end. */
+import type { McpServerFactory } from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import type { Principal } from '../../domain/access.ts';
 import type { McpMount } from './mount.ts';
+import { maySee } from './resource-sight.ts';
+import { tellChanges } from './resources.ts';
 import { mcpServer } from './server.ts';
 import { StdioWire, type WireStreams } from './stdio-wire.ts';
 
@@ -33,10 +36,13 @@ export async function serveMcpOver(
     initialize: null,
   };
   await sessions.tell(sessionId, [{ type: 'SessionOpened', data: opened }], principal);
-  const served = serveStdio(() => mcpServer(mount, { transport: 'stdio', sessionId, principalOf: now }), {
-    transport: wire,
-    onerror: mount.onTrouble,
-  });
+  const serverFor: McpServerFactory = ({ era }) => {
+    const server = mcpServer(mount, { transport: 'stdio', sessionId, principalOf: now });
+    // In the newer era the library knows what the client listens to: it is handed all that this caller may see.
+    if (era === 'modern') tellChanges(server, mount.changes, (uri) => maySee(core, now(), uri));
+    return server;
+  };
+  const served = serveStdio(serverFor, { transport: wire, onerror: mount.onTrouble });
   void wire.ended.then(() => closed.resolve('client'));
   signal.addEventListener('abort', () => closed.resolve('shutdown'), { once: true });
   const reason = await closed.promise;
