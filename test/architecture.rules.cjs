@@ -47,6 +47,8 @@ module.exports = {
       'node_modules/(fastify|zod|@modelcontextprotocol/(server|server-legacy|core))/',
       '^(node:)?(stream|timers/promises)$',
     ]),
+    only('the-web-client-stands-alone', '^src/clients/', ['^src/clients/']),
+    packages('the-web-client-has-no-packages', '^src/clients/', NONE),
     only('infra-sees-ports', '^infra/', ['^infra/', '^src/(ports|domain)/']),
     only('config-stands-alone', '^config/', ['^config/']),
     packages('config-has-zod-and-yaml', '^config/', ['node_modules/(zod|yaml)/', '^(node:)?(fs|path|os|url)']),

@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from 'vitest';
 import { openSandbox } from '../../infra/sandbox/pool.ts';
 import { eventually } from '../support/server.ts';
@@ -79,6 +79,7 @@ function needsInstall({ skip }: TestContext): void {
 test('a package contains the bundles, the launcher, samples, configuration and documents, and nothing else', () => {
   const allowed = [
     /^dist\/[\w-]+\.js(?:\.map)?$/,
+    /^dist\/client\/[\w-]+\.(?:js(?:\.map)?|d\.ts)$/,
     /^config\/[\w.-]+\.yaml$/,
     /^sample\//,
     /^(?:package\.json|src\/launcher\.cjs|README\.md|LICENSE|CHANGELOG\.md)$/,
@@ -97,6 +98,16 @@ test('a package contains the bundles, the launcher, samples, configuration and d
       'sample/js-tasks/csv-parser/main.js',
     ]),
   );
+});
+
+test('the web client in a package is one module for browsers, that brings its types along', async () => {
+  expect(packed).toEqual(expect.arrayContaining(['dist/client/index.js', 'dist/client/index.d.ts']));
+  const file = join(ROOT, 'dist', 'client', 'index.js');
+  expect(readFileSync(file, 'utf8')).not.toMatch(/^import\b|node:|process\.|Buffer\b/m);
+  const { RatchetMCPClient } = await import(pathToFileURL(file).href);
+  expect(new RatchetMCPClient({ baseUrl: 'http://localhost:8090', apiKey: 'your-api-key' })).toMatchObject({
+    executeTask: expect.any(Function),
+  });
 });
 
 describe('an installed ratchet', () => {
