@@ -2,11 +2,14 @@
 import type { AuthInfo, ServerContext } from '@modelcontextprotocol/server';
 import type { Principal } from '../../domain/access.ts';
 import { RatchetError } from '../../domain/errors.ts';
+import type { WatchedResources } from './watched-resources.ts';
 
 export interface Contact {
   readonly transport: 'stdio' | 'http' | 'sse';
   /** Null where each request stands alone. */
   readonly sessionId: string | null;
+  /** What the client watches, where other nodes can go on with the conversation; kept by the server itself where left out. */
+  readonly watched?: WatchedResources;
   /** Who calls, found out for each request anew: keys end while sessions last. Fails with `unauthenticated`. */
   readonly principalOf: (context: ServerContext) => Principal;
 }

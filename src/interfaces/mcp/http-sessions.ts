@@ -11,6 +11,7 @@ import { resumedStream } from './resumed-stream.ts';
 import { mcpServer } from './server.ts';
 import type { HeldSession, SessionPlaces } from './session-places.ts';
 import { SessionTransport } from './session-transport.ts';
+import { WatchedResources } from './watched-resources.ts';
 
 /** Other nodes' messages for a session stand beside its own facts, so that these stay quick to read. */
 const HANDED = 'handed';
@@ -28,16 +29,18 @@ class HttpSession implements HeldSession {
   readonly owner: string;
   readonly transport: SessionTransport;
   readonly kept: KeptMessages;
+  readonly watched: WatchedResources;
   readonly server: Server;
   /** Requests are begun one after the other, so that each stream is known to belong to its own. */
   begun: Promise<unknown> = Promise.resolve();
   readonly end: (reason: SessionEnd | 'released') => Promise<void>;
 
-  constructor(parts: Pick<HttpSession, 'id' | 'owner' | 'transport' | 'kept' | 'server' | 'end'>) {
+  constructor(parts: Pick<HttpSession, 'id' | 'owner' | 'transport' | 'kept' | 'watched' | 'server' | 'end'>) {
     this.id = parts.id;
     this.owner = parts.owner;
     this.transport = parts.transport;
     this.kept = parts.kept;
+    this.watched = parts.watched;
     this.server = parts.server;
     this.end = parts.end;
   }
@@ -57,6 +60,7 @@ export class HttpSessions {
       handed: (sessionId, message, principal) => {
         this.#open.get(sessionId)?.transport.deliver(message, { authInfo: new KnownCaller(principal) });
       },
+      watched: (sessionId, uri, isWatched) => this.#open.get(sessionId)?.watched.heard(uri, isWatched),
       closed: (sessionId) => void this.#drop(sessionId),
     });
   }
@@ -66,7 +70,7 @@ export class HttpSessions {
     const id = this.#mount.core.execute.runtime.newId();
     const refused = await this.#places.reserve(principal, id);
     if (refused !== null) return refused;
-    const session = await this.#made(id, principal);
+    const session = await this.#made(id, principal, []);
     const [initialize] = messagesIn(body);
     let isOpen = false;
     session.transport.opened(initialize === undefined ? [] : [initialize]);
@@ -149,7 +153,7 @@ export class HttpSessions {
     if (known.opened.principal !== principal.id) return this.#notYours(sessionId, principal);
     const refused = await this.#places.reserve(principal, sessionId);
     if (refused !== null) return refused;
-    const session = await this.#made(sessionId, principal);
+    const session = await this.#made(sessionId, principal, known.subscribed);
     const initialize = { jsonrpc: '2.0', id: 0, method: 'initialize', params: known.opened.initialize ?? {} };
     const authInfo = new KnownCaller(principal);
     const asked = (): Request => {
@@ -170,7 +174,7 @@ export class HttpSessions {
     return session;
   }
 
-  async #made(id: string, principal: Principal): Promise<HttpSession> {
+  async #made(id: string, principal: Principal, uris: Iterable<string>): Promise<HttpSession> {
     const mount = this.#mount;
     const kept = new KeptMessages({ log: mount.sessions, sessionId: id, principal, onTrouble: mount.onTrouble });
     const transport = new SessionTransport(mount.sessions.node, {
@@ -179,10 +183,16 @@ export class HttpSessions {
       retryInterval: RETRY_MS,
       onsessionclosed: () => this.#end(id, 'client', principal),
     });
-    const server = mcpServer(mount, { transport: 'http', sessionId: id, principalOf: principalOverHttp });
+    const remember = (uri: string, isWatched: boolean): Promise<void> => {
+      const type = isWatched ? 'ResourceSubscribed' : 'ResourceUnsubscribed';
+      return mount.sessions.tell(id, [{ type, data: { uri } }], principal);
+    };
+    const watched = new WatchedResources({ uris, remember });
+    const contact = { transport: 'http', sessionId: id, watched, principalOf: principalOverHttp } as const;
+    const server = mcpServer(mount, contact);
     await server.connect(transport);
     const end = (reason: SessionEnd | 'released') => this.#end(id, reason, principal);
-    return new HttpSession({ id, owner: principal.id, transport, kept, server, end });
+    return new HttpSession({ id, owner: principal.id, transport, kept, watched, server, end });
   }
 
   /** The client's own messages; what is for another node goes there through the log. Null: nothing is left for this one. */

@@ -13,6 +13,7 @@ import { isRatchetError, RatchetError } from '../../domain/errors.ts';
 import type { ResourceChanges } from './resource-changes.ts';
 import { executionUri, RESOURCE_TEMPLATES, type ResourceUri, resourceUri, taskUri } from './resource-uri.ts';
 import type { ToolCall } from './tool.ts';
+import type { WatchedResources } from './watched-resources.ts';
 
 /** Rows of a page of the list. */
 const PAGE = 50;
@@ -22,34 +23,32 @@ const MOST_WATCHED = 1_000;
 
 export interface ResourceDeps {
   readonly changes: ResourceChanges;
+  readonly watched: WatchedResources;
   /** Makes of a request the call of whoever sent it. */
   readonly callOf: (context: ServerContext) => ToolCall;
 }
 
-export function serveResources(server: Server, { changes, callOf }: ResourceDeps): void {
+export function serveResources(server: Server, { changes, watched, callOf }: ResourceDeps): void {
   server.setRequestHandler('resources/list', async ({ params }, context) =>
     page(callOf(context), params?.cursor === undefined ? FIRST : placeIn(params.cursor)),
   );
   server.setRequestHandler('resources/templates/list', () => ({ resourceTemplates: [...RESOURCE_TEMPLATES] }));
   server.setRequestHandler('resources/read', async ({ params }, context) => read(callOf(context), params.uri));
-  const wanted = new Set<string>();
-  let isWatching = false;
+  watched.whenUsed(() => tellChanges(server, changes, (uri) => watched.has(uri)));
   server.setRequestHandler('resources/subscribe', async ({ params }, context) => {
     // Whoever may not read it is not told that it changes either.
     await read(callOf(context), params.uri);
-    if (wanted.size >= MOST_WATCHED && !wanted.has(params.uri)) {
+    if (watched.size >= MOST_WATCHED && !watched.has(params.uri)) {
       throw new ProtocolError(
         ProtocolErrorCode.InvalidParams,
         `At most ${MOST_WATCHED} resources can be watched at once`,
       );
     }
-    wanted.add(params.uri);
-    if (!isWatching) tellChanges(server, changes, (uri) => wanted.has(uri));
-    isWatching = true;
+    await watched.change(params.uri, true);
     return {};
   });
-  server.setRequestHandler('resources/unsubscribe', ({ params }) => {
-    wanted.delete(params.uri);
+  server.setRequestHandler('resources/unsubscribe', async ({ params }) => {
+    await watched.change(params.uri, false);
     return {};
   });
 }

@@ -9,6 +9,7 @@ import type { McpMount } from './mount.ts';
 import { servePrompts } from './prompts.ts';
 import { serveResources } from './resources.ts';
 import { serveTasks } from './tasks-extension.ts';
+import { WatchedResources } from './watched-resources.ts';
 
 /** @returns a server for one conversation, or for one request where each stands alone. */
 export function mcpServer(mount: McpMount, contact: Contact): Server {
@@ -42,7 +43,7 @@ export function mcpServer(mount: McpMount, contact: Contact): Server {
   });
   const callOf = (context: ServerContext) => toolCall(mount, contact, server, context);
   serveTasks(server, callOf);
-  serveResources(server, { changes: mount.changes, callOf });
+  serveResources(server, { changes: mount.changes, watched: contact.watched ?? new WatchedResources(), callOf });
   servePrompts(server);
   serveCompletions(server, callOf);
   mount.extend?.(server, contact);

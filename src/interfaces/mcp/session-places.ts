@@ -28,6 +28,8 @@ export interface HeldSession {
 interface Listener {
   /** A message of the client that another node was given. */
   handed(sessionId: string, message: JSONRPCMessage, principal: Principal): void;
+  /** The client began or ceased to watch a resource, and said so perhaps to another node. */
+  watched?(sessionId: string, uri: string, isWatched: boolean): void;
   /** The session was closed, perhaps by another node. */
   closed(sessionId: string): void;
 }
@@ -118,13 +120,17 @@ export class SessionPlaces {
 
   async #follow(): Promise<void> {
     this.#timer = setInterval(() => void this.#reap(), Math.min(LOOK_MS, this.#bounds.idleMs)).unref();
-    const types = ['MessageHandedOver', 'SessionClosed'] as const;
+    const types = ['MessageHandedOver', 'ResourceSubscribed', 'ResourceUnsubscribed', 'SessionClosed'] as const;
     await this.#mount.sessions.follow(types, (sessionId, fact) => this.#heard(sessionId, fact), this.#stop.signal);
   }
 
   #heard(sessionId: string, fact: McpSessionEvent): void {
     if (!this.#places.has(sessionId)) return;
     if (fact.type === 'SessionClosed') for (const listener of this.#listeners) listener.closed(sessionId);
+    if (fact.type === 'ResourceSubscribed' || fact.type === 'ResourceUnsubscribed') {
+      const isWatched = fact.type === 'ResourceSubscribed';
+      for (const listener of this.#listeners) listener.watched?.(sessionId, fact.data.uri, isWatched);
+    }
     if (fact.type !== 'MessageHandedOver') return;
     const principal = callerKept(fact.data.caller);
     for (const message of messagesIn(fact.data.message)) {

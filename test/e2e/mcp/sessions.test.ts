@@ -91,6 +91,27 @@ describe('a session', () => {
     }
   });
 
+  it('that watches a resource through one node is told of it on the stream of the other', async () => {
+    const client = new Client({ name: 'watcher', version: '1' }, { versionNegotiation: { mode: 'legacy' } });
+    const transport = new StreamableHTTPClientTransport(new URL(`${nodes.one.served.url}/mcp`), {
+      // Streams are opened at one node, and all else goes to the other.
+      fetch: nodes.through(({ method }) => (method === 'GET' ? nodes.one : nodes.other)),
+    });
+    await client.connect(transport);
+    const told: string[] = [];
+    client.setNotificationHandler('notifications/resources/updated', ({ params }) => void told.push(params.uri));
+    await client.subscribeResource({ uri: 'task://slow' });
+    const edited = async (description: string) => nodes.one.app.call('edit_task', { task_id: 'slow', description });
+    await eventually('the change is told', async () => {
+      await edited(`slower ${told.length} ${Date.now()}`);
+      return told.includes('task://slow') ? true : undefined;
+    });
+    await client.unsubscribeResource({ uri: 'task://slow' });
+    await client.close();
+    const facts = await factsOf(nodes.one, transport.sessionId ?? '');
+    expect(facts).toEqual(expect.arrayContaining(['ResourceSubscribed', 'ResourceUnsubscribed']));
+  });
+
   it('hands what the client answers to the node that has asked', async () => {
     const client = new Client(
       { name: 'asked', version: '1' },
