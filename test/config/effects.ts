@@ -46,6 +46,14 @@ const TOOL_BOUNDS = by('config/mcp-tools.test.ts', 'bounds what tools answer');
 const AUDIT = by(ACCESS, 'mirrors the audit trail where mcp.audit_log_file says');
 const PRODUCTION = by('config/load.test.ts', 'refuses %s', 'lays the file of the environment over the file');
 const MCP = { owner: 'mcp' } as const;
+const LISTENER = 'e2e/mcp/configured.test.ts';
+const MCP_KEY = by(LISTENER, 'is who holds a key, with its permissions, its patterns and its limits');
+const MCP_RATES = by(
+  LISTENER,
+  'count the messages of a caller (rate_limit_per_minute)',
+  'count calls of tools (security.rate_limiting.%s)',
+  'count batches and each of their items (security.rate_limiting.batch_execute_per_minute)',
+);
 const MONITORING = { owner: 'monitoring' } as const;
 const POSTGRES = { owner: 'postgres' } as const;
 
@@ -86,6 +94,22 @@ export const EFFECTS: Readonly<Record<string, Effect>> = {
     ...TOOL_BOUNDS,
     ...by(TOOL_ACCESS, 'of what has ended are kept for as long as configured, those of what goes on are not'),
   ],
+  'mcp.host': by(LISTENER, 'the listener is where mcp.host and mcp.port say'),
+  'mcp.port': by(LISTENER, 'the listener is where mcp.host and mcp.port say'),
+  'mcp.cors.*': by(LISTENER, 'is nobody on a page that mcp.cors does not name, whatever the path'),
+  'mcp.max_connections': by(LISTENER, 'bound sessions (max_connections)'),
+  'mcp.request_timeout': by(LISTENER, 'bound the time of calls that run no task code (request_timeout)'),
+  'mcp.auth_type': by(LISTENER, 'is anybody with auth type none', 'is who comes with a token of ours'),
+  'mcp.api_keys[].key': by('e2e/mcp/stdio.test.ts', 'knows its caller by the key in its environment'),
+  'mcp.api_keys[].name': MCP_KEY,
+  'mcp.api_keys[].roles': MCP_KEY,
+  'mcp.api_keys[].permissions.*': MCP_KEY,
+  'mcp.api_keys[].rate_limits.*': MCP_KEY,
+  'mcp.api_keys[].active': MCP_KEY,
+  'mcp.api_keys[].allowed_ips': MCP_KEY,
+  'mcp.jwt.*': by(LISTENER, 'is who comes with a token of ours'),
+  'mcp.oauth2.*': by(LISTENER, 'is who comes with a token of the authorisation server for this very resource'),
+  'mcp.security.max_input_size': by(LISTENER, 'bound requests and answers (security.max_input_size'),
   'mcp.enabled': [
     ...by('e2e/documents.test.ts', '%s starts a server with the interfaces that it names'),
     ...by(SERVER, 'variables of the environment are at work before the file'),
@@ -113,7 +137,7 @@ export const EFFECTS: Readonly<Record<string, Effect>> = {
     'does not start, unless security.allow_process_isolation says so',
   ),
   'rate_limiting.*': RATES,
-  'rate_limiting.mcp.*': MCP,
+  'rate_limiting.mcp.*': MCP_RATES,
   'limits.max_request_size': by(SERVER, 'bound the size of requests and answers'),
   'limits.max_response_size': by(SERVER, 'bound the size of requests and answers'),
   'limits.max_concurrent_connections': by(SERVER, 'bound connections'),

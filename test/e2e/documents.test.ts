@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { SignJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { type Configured, startConfigured } from '../support/configured.ts';
+import { startConfiguredMcp } from '../support/configured-mcp.ts';
 import { openHome, ratchet } from '../support/server.ts';
 
 const FIXTURES = fileURLToPath(new URL('../config/fixtures/', import.meta.url));
@@ -22,8 +23,6 @@ const ENV = {
 };
 /** Set by the issue that brings the store, to a server that tests may use. */
 const POSTGRES_URL: string | null = null;
-/** Set by the issue that brings `ratchet mcp`. */
-const HAS_MCP_LISTENER: boolean = false;
 
 const textOf = (name: string) => readFileSync(`${FIXTURES}${name}.yaml`, 'utf8');
 
@@ -191,12 +190,15 @@ describe('each sample about MCP', () => {
     }
   }, 60_000);
 
-  it.skipIf(!HAS_MCP_LISTENER).each(NAMES.filter((name) => textOf(name).includes('sse')))(
-    '%s: needs the MCP command that listens',
+  it.each(NAMES.filter((name) => textOf(name).includes('sse')))(
+    '%s starts the MCP listener that it names, guarded as it says',
     async (name) => {
-      using home = openHome();
-      const { code } = await ratchet(home, ['mcp', '--config', home.file('config.yaml', textOf(name)), '--help']);
-      expect(code).toBe(0);
+      await using mcp = await startConfiguredMcp(textOf(name), variablesOf(name));
+      for (const path of ['/health', '/status']) expect((await fetch(`${mcp.url}${path}`)).status).toBe(200);
+      const key = Object.values(variablesOf(name)).find((value) => value.includes('key'));
+      const known = await mcp.send('tools/list', {}, key === undefined ? {} : { 'x-api-key': key });
+      expect((await mcp.send('tools/list')).status).toBe(mcp.isGuarded ? 401 : 200);
+      if (key !== undefined) expect(known.body).toMatchObject({ result: { tools: expect.any(Array) } });
     },
   );
 });

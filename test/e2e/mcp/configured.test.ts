@@ -122,6 +122,17 @@ describe('who may call', () => {
   });
 });
 
+it('the listener is where mcp.host and mcp.port say', async () => {
+  const free = createServer().listen(0, '127.0.0.1');
+  await once(free, 'listening');
+  const address = free.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  await new Promise((resolve) => free.close(resolve));
+  await using mcp = await startConfiguredMcp(`mcp: { host: 127.0.0.1, port: ${port} }`, {}, { ownPort: true });
+  expect(mcp.url).toBe(`http://127.0.0.1:${port}`);
+  expect((await mcp.send('ping')).status).toBe(200);
+});
+
 describe('limits', () => {
   it('count the messages of a caller (rate_limit_per_minute)', async () => {
     await using mcp = await startConfiguredMcp('mcp: { rate_limit_per_minute: 2 }');
