@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, it } from 'vitest';
+import { INSTRUCTIONS } from '../../../src/interfaces/mcp/instructions.ts';
 import { TOOLS } from '../../../src/interfaces/mcp/tools.ts';
 
 /** Rewritten by `UPDATE_MCP_TOOLS=1`; a difference in it is a difference for every agent. */
@@ -17,6 +18,14 @@ describe('definitions of tools', () => {
   it('cost at most 8,000 tokens together', () => {
     expect(LISTED.length).toBeLessThanOrEqual(20);
     expect(countTokens(JSON.stringify(LISTED))).toBeLessThanOrEqual(8_000);
+  });
+
+  it('come with instructions that clients do not cut, and that name only tools that are there', () => {
+    expect(INSTRUCTIONS.length).toBeLessThanOrEqual(2_000);
+    const named = INSTRUCTIONS.match(/\b[a-z]+_[a-z_]+\b/g) ?? [];
+    const words = ['max_tokens', 'next_cursor', 'test_cases', 'base_version', 'last_failed', 'last_success'];
+    const known = [...LISTED.map(({ name }) => name), ...words];
+    expect(named.filter((name) => !known.includes(name))).toEqual([]);
   });
 
   it('have names of their own', () => {
