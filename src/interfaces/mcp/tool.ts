@@ -96,7 +96,7 @@ export function defineTool<Input, Output extends object>(definition: ToolDefinit
       title,
       description,
       inputSchema: { type: 'object', ...schemaOf(definition.input, 'input') },
-      outputSchema: { type: 'object', ...schemaOf(definition.output, 'output') },
+      outputSchema: { type: 'object', ...open(schemaOf(definition.output, 'output')) },
       annotations: { title, ...hints },
     },
     call: async (call, args) => {
@@ -117,6 +117,11 @@ function schemaOf(form: z.ZodType, io: 'input' | 'output'): JsonObject {
   const schema = z.toJSONSchema(form, { io, unrepresentable: 'any', reused: 'inline' });
   const { $schema: _, ...rest } = z.record(z.string(), z.json()).parse(JSON.parse(JSON.stringify(schema)));
   return rest;
+}
+
+/** Clients hold errors against the form of the answer, too, and would tell their model of that instead of the error. */
+function open({ required: _, additionalProperties: __, ...form }: JsonObject): JsonObject {
+  return form;
 }
 
 function renamed(args: unknown, synonyms: Readonly<Record<string, string>>): unknown {

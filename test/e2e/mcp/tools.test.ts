@@ -1,3 +1,5 @@
+import { Client as OldClient } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openTestApp, type TestApp } from '../../support/app.ts';
 import { type Era, type McpServed, serveMcp } from '../../support/mcp.ts';
@@ -64,6 +66,18 @@ describe.each<Era>(['legacy', 'modern'])('a client of the %s era', (era) => {
       message: expect.stringContaining('Did you mean execute_task?'),
     });
   });
+});
+
+it('tells its errors to clients that hold them against the form of the answer', async () => {
+  const client = new OldClient({ name: 'old', version: '1' });
+  await client.connect(new StreamableHTTPClientTransport(new URL(`${served.url}/mcp`)));
+  // It checks answers of tools whose forms it has seen.
+  const { tools } = await client.listTools();
+  for (const { name } of tools) {
+    const answer = await client.callTool({ name, arguments: { no_such_argument: 1 } });
+    expect(answer['isError'], name).toBe(true);
+  }
+  await client.close();
 });
 
 it("answers the documents' own curl, which names no content type and takes anything", async () => {
