@@ -43,7 +43,8 @@ function taskNotFound({ core, caller }: Call, tool: string, args: unknown, error
     .all()
     .map(({ name }) => name)
     .filter((name) => isAllowedTask(caller.principal.tasks, name));
-  const near = [...nearNames(said, known), ...known.filter((name) => isPartOf(said, name))].slice(0, 3);
+  const all = [...nearNames(said, known), ...known.filter((name) => isPartOf(said, name))];
+  const near = [...new Set(all)].slice(0, 3);
   const [best] = near;
   const shown = cutMiddle(said, MAX_SAID);
   if (best === undefined) {

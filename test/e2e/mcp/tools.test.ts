@@ -59,6 +59,14 @@ describe.each<Era>(['legacy', 'modern'])('a client of the %s era', (era) => {
     expect(wrong.structuredContent).toMatchObject({ error: { code: 'invalid_request' } });
   });
 
+  it('is told the nearest name of a task once, with the call to make instead', async () => {
+    const client = await served.client(era);
+    const wrong = await client.callTool({ name: 'execute_task', arguments: { task_id: 'doubel', input: { n: 1 } } });
+    expect(wrong.structuredContent).toMatchObject({
+      error: { details: { did_you_mean: ['double'] }, fix_call: { arguments: { task_id: 'double', input: { n: 1 } } } },
+    });
+  });
+
   it('is told the nearest name of a tool that does not exist, as an error of the protocol', async () => {
     const client = await served.client(era);
     await expect(client.callTool({ name: 'ratchet.execute_tas', arguments: {} })).rejects.toMatchObject({
