@@ -1,7 +1,7 @@
 /** The store's side of its writer thread: sends appends in few messages and matches the answers to them. */
 import { Worker } from 'node:worker_threads';
 import { RatchetError } from '../../src/domain/errors.ts';
-import type { AppendRequest, Outcome, Placed } from './sqlite-append.ts';
+import type { AppendRequest, Outcome, Placed } from './append-request.ts';
 import { errorOf, type FromWriter, pack, type ToWriter, unpackOutcomes, type WriterData } from './sqlite-wire.ts';
 
 /** Takes appends for a log, wherever the writing happens. */

@@ -3,7 +3,8 @@
  * the next appends gather, so load makes the groups larger by itself and an idle store never waits.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { type AppendRequest, SqliteAppender } from './sqlite-append.ts';
+import type { AppendRequest } from './append-request.ts';
+import { SqliteAppender } from './sqlite-append.ts';
 import { openError } from './sqlite-errors.ts';
 import { openWriter, pause } from './sqlite-file.ts';
 import { type FromWriter, packOutcomes, plainError, type ToWriter, unpack, type WriterData } from './sqlite-wire.ts';

@@ -1,10 +1,10 @@
-/** A process that appends numbered events to a SQLite log until it is ended, telling each that was acknowledged. */
-import { sqliteEventStore } from '../../infra/event-store/sqlite.ts';
+/** A process that appends numbered events to the log of a URL until it is ended, telling each that was acknowledged. */
+import { openEventStore } from '../../infra/event-store/open.ts';
 import { eventNumbered } from './store-events.ts';
 
-const [, , path = '', stream = '', inFlight = '1', limit = 'Infinity'] = process.argv;
+const [, , url = '', stream = '', inFlight = '1', limit = 'Infinity'] = process.argv;
 
-const store = await sqliteEventStore(path);
+const store = await openEventStore(url);
 process.stdout.write('ready\n');
 
 let next = 0;

@@ -20,13 +20,13 @@ export interface Child {
   readonly ended: Promise<number | null>;
 }
 
-/** Starts a process that appends to the log at `path`. */
+/** Starts a process that appends to the log of a URL. */
 export function startChild(
-  path: string,
+  url: string,
   { stream, inFlight = 1, limit = Number.POSITIVE_INFINITY }: ChildOptions,
 ): Child {
   const script = fileURLToPath(new URL('./store-child.ts', import.meta.url));
-  const child = spawn(process.execPath, [script, path, stream, String(inFlight), String(limit)], {
+  const child = spawn(process.execPath, [script, url, stream, String(inFlight), String(limit)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const acknowledged: number[] = [];

@@ -9,7 +9,7 @@ let path: string;
 const children: Child[] = [];
 
 function start(options: ChildOptions): Child {
-  const child = startChild(path, options);
+  const child = startChild(`sqlite:${path}`, options);
   children.push(child);
   return child;
 }

@@ -1,0 +1,155 @@
+/** Connections to one PostgreSQL database, as the configuration wants them. */
+import { Client, type ClientConfig, Pool, type QueryArrayConfig } from 'pg';
+import { RatchetError } from '../../src/domain/errors.ts';
+import { connectionFailed, type Place, storeError } from './errors.ts';
+
+export interface PostgresOptions {
+  /** Most connections at once, at least 1; 20 by default. */
+  readonly poolSize?: number;
+  /** Longest wait for a connection, in milliseconds; 30,000 by default. */
+  readonly connectionTimeoutMs?: number;
+  /** How long an idle connection is kept, in milliseconds; 600,000 by default. */
+  readonly idleTimeoutMs?: number;
+  /**
+   * False behind a pooler that hands each transaction another connection: then nothing is prepared by name and nothing
+   * listens, which such connections forget. True by default.
+   */
+  readonly preparedStatements?: boolean;
+}
+
+/** Older servers lack what the schema needs. */
+const OLDEST_SERVER = 14;
+/** A statement without an answer for so long met a network that swallows packets: none of ours runs so long. */
+const STALLED_MS = 20_000;
+const KEEP_ALIVE_MS = 10_000;
+
+/** A list of values as a row holds them. */
+export type Row = readonly unknown[];
+
+export interface Connections {
+  readonly place: Place;
+  readonly preparesStatements: boolean;
+  readonly connectionTimeoutMs: number;
+  /** Connections that this side may have at once beside those of {@link query}: those that listen. */
+  readonly mayListen: boolean;
+  /** Runs one statement on a connection of the pool; fails with the driver's own error. */
+  query(statement: Query): Promise<readonly Row[]>;
+  /** A connection of its own, not yet connected. */
+  client(): Client;
+  /** Waits for statements under way, then closes all connections of the pool. */
+  close(): Promise<void>;
+}
+
+export interface Query {
+  readonly text: string;
+  readonly values?: readonly unknown[];
+  /** Prepared under this name, where that is allowed. Each text has its own. */
+  readonly name?: string;
+}
+
+/** Prepares connections to the database of a `postgresql://` URL; nothing is connected yet. Fails with `configuration_invalid`. */
+export function connections(url: string, options: PostgresOptions = {}): Connections {
+  const { poolSize = 20, connectionTimeoutMs = 30_000, idleTimeoutMs = 600_000, preparedStatements = true } = options;
+  const place = placeOf(url);
+  const shared: ClientConfig = {
+    connectionString: withStandardTls(url),
+    connectionTimeoutMillis: connectionTimeoutMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+    fallback_application_name: 'ratchet',
+  };
+  const mayListen = preparedStatements && poolSize > 1;
+  const pool = configured(
+    () =>
+      new Pool({
+        ...shared,
+        max: mayListen ? poolSize - 1 : poolSize,
+        idleTimeoutMillis: idleTimeoutMs,
+        query_timeout: STALLED_MS,
+      }),
+  );
+  // The pool has dropped the connection already; who needs one next gets a new one, or its error.
+  pool.on('error', () => {});
+  const underWay = new Set<Promise<unknown>>();
+  return {
+    place,
+    preparesStatements: preparedStatements,
+    connectionTimeoutMs,
+    mayListen,
+    async query({ text, values = [], name }) {
+      const config: QueryArrayConfig = { text, values: [...values], rowMode: 'array' };
+      if (preparedStatements && name !== undefined) config.name = name;
+      const asked = pool.query<unknown[]>(config);
+      underWay.add(asked);
+      try {
+        return (await asked).rows;
+      } finally {
+        underWay.delete(asked);
+      }
+    },
+    client: () => configured(() => new Client(shared)),
+    async close() {
+      // A pool that ends forgets who still waits for a connection of it.
+      await Promise.allSettled(underWay);
+      await pool.end();
+    },
+  };
+}
+
+/** Connects once, so that what is wrong is told at start. Fails with `store_unavailable`. */
+export async function assertReachable({ place, query }: Connections): Promise<void> {
+  let version: unknown;
+  try {
+    const [row] = await query({ text: "SELECT current_setting('server_version_num')" });
+    version = row?.[0];
+  } catch (error) {
+    throw storeError(error, place);
+  }
+  const major = majorOf(String(version));
+  if (major >= OLDEST_SERVER) return;
+  throw connectionFailed(
+    place,
+    `the server is PostgreSQL ${major}; needed is ${OLDEST_SERVER} or later; upgrade the server`,
+  );
+}
+
+/** @returns the major release of a number such as `150018`. */
+export function majorOf(versionNumber: string): number {
+  return Math.trunc(Number(versionNumber) / 10_000);
+}
+
+/** The modes of TLS mean what they mean to every other client of PostgreSQL, and not what this driver makes of them. */
+function withStandardTls(url: string): string {
+  const { searchParams } = urlOf(url);
+  const mode = searchParams.get('sslmode');
+  if (mode === null || mode === 'no-verify' || searchParams.has('uselibpqcompat')) return url;
+  return `${url}&uselibpqcompat=true`;
+}
+
+function placeOf(url: string): Place {
+  const { hostname, port, pathname, searchParams } = urlOf(url);
+  const host = searchParams.get('host') ?? (hostname === '' ? 'localhost' : hostname);
+  return `${host}:${port === '' ? '5432' : port}${pathname}`;
+}
+
+/** Never with the URL in the error: it may hold a password. */
+function urlOf(url: string): URL {
+  const parsed = URL.parse(url) ?? URL.parse(url.replace('@/', '@localhost/'));
+  if (parsed !== null) return parsed;
+  throw new RatchetError(
+    'configuration_invalid',
+    'the address of the database is no URL such as postgresql://user:password@host:5432/name',
+  );
+}
+
+/** What the driver refuses in a URL, such as a file of certificates that is not there. */
+function configured<Made>(make: () => Made): Made {
+  try {
+    return make();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new RatchetError('configuration_invalid', `the address of the database can not be used: ${reason}`, {
+      cause,
+    });
+  }
+}

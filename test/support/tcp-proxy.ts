@@ -1,0 +1,86 @@
+/** Stands between a client and a server, and does to their connections what networks do. */
+import { connect, createServer, type Socket } from 'node:net';
+
+export interface TcpProxy {
+  readonly port: number;
+  /** How many connections have been made through it. */
+  readonly connections: () => number;
+  /** Cuts all connections and takes no new ones. */
+  goDown(): void;
+  /** Takes connections again. */
+  goUp(): void;
+  /** Lets answers disappear, on each connection that asks something with this text in it, until {@link deliver}. */
+  swallow(asked: string): void;
+  /** Resolves when an answer has been swallowed since the last {@link swallow}. */
+  swallowed(): Promise<void>;
+  /** Lets answers through again; what was swallowed is lost, so the connections it was for are cut. */
+  deliver(): void;
+  close(): Promise<void>;
+}
+
+/** @returns a proxy before the server at a port of this machine. */
+export async function startProxy(target: number): Promise<TcpProxy> {
+  const pairs = new Set<readonly [Socket, Socket]>();
+  let isDown = false;
+  const doomed = new Set<Socket>();
+  let marker: string | null = null;
+  let swallowed = Promise.withResolvers<void>();
+  let count = 0;
+
+  const cut = (): void => {
+    for (const pair of pairs) for (const socket of pair) socket.destroy();
+  };
+  const server = createServer((client) => {
+    if (isDown) {
+      client.destroy();
+      return;
+    }
+    count += 1;
+    const upstream = connect(target, '127.0.0.1');
+    const pair = [client, upstream] as const;
+    pairs.add(pair);
+    client.on('data', (data) => {
+      if (marker !== null && data.includes(marker)) doomed.add(upstream);
+      upstream.write(data);
+    });
+    upstream.on('data', (data) => {
+      if (doomed.has(upstream)) swallowed.resolve();
+      else client.write(data);
+    });
+    for (const socket of pair) {
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        for (const one of pair) one.destroy();
+        pairs.delete(pair);
+      });
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  if (typeof address !== 'object' || address === null) throw new Error('the proxy has no port');
+  return {
+    port: address.port,
+    connections: () => count,
+    goDown() {
+      isDown = true;
+      cut();
+    },
+    goUp() {
+      isDown = false;
+    },
+    swallow(asked) {
+      swallowed = Promise.withResolvers();
+      marker = asked;
+    },
+    swallowed: () => swallowed.promise,
+    deliver() {
+      cut();
+      doomed.clear();
+      marker = null;
+    },
+    async close() {
+      cut();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}
