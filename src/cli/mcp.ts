@@ -64,6 +64,10 @@ function greeting({ url }: McpListener): string {
 
 /** Opens everything and listens. Fails as the app does, or with the system's error for a port that can not be had. */
 export async function startMcp(settings: AppSettings, options: McpListenSettings): Promise<McpListener> {
+  const { oauth2 } = settings.access.tokens;
+  if (oauth2 !== null && oauth2.audience === null) {
+    settings.logger.warn('oauth2.audience is not set: tokens that were made for other services are taken here, too');
+  }
   const app = await openApp(settings);
   try {
     const { runtime } = app.core.execute;
@@ -88,7 +92,7 @@ export async function startMcp(settings: AppSettings, options: McpListenSettings
       origins: options.origins,
       sessions: options.sessions,
       sse: { stream: '/sse', messages: '/messages' },
-      authorization: settings.access.tokens.oauth2,
+      authorization: oauth2,
     });
     app.attach(http);
     await http.listen({ host: options.host, port: options.port });

@@ -1,7 +1,7 @@
 /** Sessions of the older era over Streamable HTTP: held in memory, told in the log, and so held by any node that is asked. */
 import { isInitializeRequest, type JSONRPCMessage, type Server } from '@modelcontextprotocol/server';
 import type { Principal } from '../../domain/access.ts';
-import { objectOf } from '../../domain/event.ts';
+import { type JsonObject, objectOf } from '../../domain/event.ts';
 import { keptCaller, type McpSession, type SessionEnd } from '../../domain/mcp-session.ts';
 import { KnownCaller, principalOverHttp } from './contact.ts';
 import { messagesIn, noSession, rpcError, storedMessage } from './json-rpc.ts';
@@ -66,10 +66,13 @@ export class HttpSessions {
   }
 
   /** Answers `initialize` with a new session. */
-  async open({ request, body, principal }: Asked): Promise<Response> {
+  async open(asked: Asked): Promise<Response> {
     const id = this.#mount.core.execute.runtime.newId();
-    const refused = await this.#places.reserve(principal, id);
-    if (refused !== null) return refused;
+    const refused = await this.#places.reserve(asked.principal, id);
+    return refused ?? this.#places.filled(id, () => this.#opened(id, asked));
+  }
+
+  async #opened(id: string, { request, body, principal }: Asked): Promise<Response> {
     const session = await this.#made(id, principal, []);
     const [initialize] = messagesIn(body);
     let isOpen = false;
@@ -151,10 +154,22 @@ export class HttpSessions {
     const known: McpSession | null = await this.#mount.sessions.look(sessionId);
     if (known?.status !== 'open' || known.opened?.transport !== 'http') return noSession();
     if (known.opened.principal !== principal.id) return this.#notYours(sessionId, principal);
+    const { initialize } = known.opened;
     const refused = await this.#places.reserve(principal, sessionId);
-    if (refused !== null) return refused;
-    const session = await this.#made(sessionId, principal, known.subscribed);
-    const initialize = { jsonrpc: '2.0', id: 0, method: 'initialize', params: known.opened.initialize ?? {} };
+    return (
+      refused ??
+      this.#places.filled(sessionId, () => this.#madeAgain(sessionId, principal, initialize, known.subscribed))
+    );
+  }
+
+  async #madeAgain(
+    sessionId: string,
+    principal: Principal,
+    params: JsonObject | null,
+    uris: Iterable<string>,
+  ): Promise<HttpSession> {
+    const session = await this.#made(sessionId, principal, uris);
+    const initialize = { jsonrpc: '2.0', id: 0, method: 'initialize', params: params ?? {} };
     const authInfo = new KnownCaller(principal);
     const asked = (): Request => {
       const accept = 'application/json, text/event-stream';

@@ -12,8 +12,6 @@ export interface SessionBounds {
   readonly idleMs: number;
 }
 
-/** Half an hour. */
-export const IDLE_MS = 30 * 60_000;
 /** A session unused for so long makes room for a new one: it is taken up again when it is asked for. */
 const GIVES_WAY_MS = 60_000;
 const LOOK_MS = 15_000;
@@ -78,6 +76,16 @@ export class SessionPlaces {
     this.#following ??= this.#follow();
     await this.#following;
     return null;
+  }
+
+  /** Does what opens a session for which there is room; where that fails, the room is free again. */
+  async filled<Result>(sessionId: string, open: () => Promise<Result>): Promise<Result> {
+    try {
+      return await open();
+    } catch (error) {
+      this.free(sessionId);
+      throw error;
+    }
   }
 
   /** Notes that a session is used until `signal` aborts. */

@@ -47,6 +47,11 @@ export class SseSessions {
     const refused = await this.#places.reserve(principal, id);
     if (refused !== null) return refused;
     this.#sayDeprecated();
+    return this.#places.filled(id, () => this.#opened(principal, response, transport));
+  }
+
+  async #opened(principal: Principal, response: FastifyReply['raw'], transport: SSEServerTransport): Promise<null> {
+    const id = transport.sessionId;
     const server = mcpServer(this.#mount, { transport: 'sse', sessionId: id, principalOf: principalOverHttp });
     const ended = Promise.withResolvers<SessionEnd>();
     const end = async (reason: SessionEnd | 'released'): Promise<void> => {
