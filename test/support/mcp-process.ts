@@ -21,9 +21,10 @@ export async function startMcpProcess(
   home: Home,
   yaml = '',
   env: Readonly<Record<string, string>> = {},
+  command: readonly string[] = ['mcp'],
 ): Promise<McpProcess> {
   const config = home.file('mcp.yaml', `database: { url: "sqlite:ratchet.db" }\n${yaml}`);
-  const args = [MAIN, 'mcp', '--config', config, '--port', '0'];
+  const args = [MAIN, ...command, '--config', config, '--port', '0'];
   const child = spawn(process.execPath, args, {
     cwd: home.folder,
     env: environment(home, env),

@@ -5,7 +5,7 @@ import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type McpProcess, startMcpProcess } from '../../support/mcp-process.ts';
-import { eventually, type Home, openHome } from '../../support/server.ts';
+import { eventually, type Home, openHome, ratchet } from '../../support/server.ts';
 
 const INSPECTOR = fileURLToPath(
   new URL('../../../node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js', import.meta.url),
@@ -141,6 +141,33 @@ describe('ratchet mcp', () => {
     expect(told).toContain('the server that worked on this request has gone');
     const next = await post(one.url, { id: 3, method: 'tools/call', params: double }, session);
     expect(await next.text()).toContain('"twice":42');
+  });
+
+  it.each(['sse', 'http'])(
+    'is what mcp-serve is with --transport %s, and offers only reading with --read-only',
+    async (transport) => {
+      await using listener = await startMcpProcess(home, '', {}, [
+        'mcp-serve',
+        '--transport',
+        transport,
+        '--read-only',
+      ]);
+      const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' });
+      const listed = await (await fetch(`${listener.url}/mcp`, { method: 'POST', body })).text();
+      expect(listed).toContain('"list_available_tasks"');
+      expect(listed).not.toContain('"execute_task"');
+      const called = JSON.stringify({ jsonrpc: '2.0', id: 2, method: 'tools/call', params: double });
+      const refused = await (await fetch(`${listener.url}/mcp`, { method: 'POST', body: called })).text();
+      expect(refused).toContain('--read-only');
+    },
+  );
+
+  it('is what mcp-serve is with --transport stdio', async () => {
+    using own = openHome();
+    const input = `${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' })}\n`;
+    const { code, stdout } = await ratchet(own, ['mcp', '--transport', 'stdio', '--port', '1'], { input });
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ id: 1, result: {} });
   });
 
   it('ends well when it is asked to', async () => {
