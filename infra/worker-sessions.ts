@@ -1,5 +1,5 @@
 /** Knows which worker sessions on this machine are alive: each holds a lock that the system frees when its process dies. */
-import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { RatchetError } from '../src/domain/errors.ts';
 import type { Sessions } from '../src/ports/dispatch-table.ts';
@@ -27,7 +27,7 @@ export function openLockedSession(folder: string, sessionId: string): OwnSession
   renameSync(fresh, file);
   return {
     own: sessionId,
-    alive: async () => [sessionId, ...others(folder, sessionId)],
+    alive: async () => [sessionId, ...liveSessions(folder, sessionId)],
     close: () => {
       rmSync(file, { force: true });
       lock.release();
@@ -40,7 +40,14 @@ export function openLoneSession(sessionId: string): OwnSession {
   return { own: sessionId, alive: async () => [sessionId], close: () => undefined };
 }
 
-function others(folder: string, own: string): readonly string[] {
+/** @returns the folder of the sessions that share a database file. */
+export function sessionFolderOf(file: string): string {
+  return `${file}.sessions`;
+}
+
+/** @returns the sessions of `folder` whose processes live, but for `own`; none where there is no such folder. */
+export function liveSessions(folder: string, own: string | null = null): readonly string[] {
+  if (!existsSync(folder)) return [];
   const names = readdirSync(folder).filter((name) => name.endsWith(SUFFIX));
   return names
     .map((name) => name.slice(0, -SUFFIX.length))

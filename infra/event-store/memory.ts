@@ -5,7 +5,15 @@ import { START } from '../../src/domain/event.ts';
 import type { Appended, EventFilter, EventPage, EventStore, Expected } from '../../src/ports/event-store.ts';
 import { matcher } from './filters.ts';
 import { numberOf, positionOf } from './positions.ts';
-import { checkAppend, checkLimit, earlierAppend, isAsExpected, type StoredAt, versionConflict } from './rules.ts';
+import {
+  checkAppend,
+  checkLimit,
+  earlierAppend,
+  isAsExpected,
+  notBefore,
+  type StoredAt,
+  versionConflict,
+} from './rules.ts';
 import { Tail } from './tail.ts';
 
 export interface MemoryOptions {
@@ -19,7 +27,6 @@ export function memoryEventStore(options: MemoryOptions = {}): EventStore {
   const log: StoredEvent[] = [];
   const streams = new Map<string, StoredEvent[]>();
   const places = new Map<string, StoredAt>();
-  let lastRecorded = 0;
   let closed = false;
   const tail = new Tail({ readAll });
 
@@ -36,9 +43,9 @@ export function memoryEventStore(options: MemoryOptions = {}): EventStore {
     const stored = streams.get(stream) ?? [];
     const head = stored.length - 1;
     if (!isAsExpected(expected, head)) throw versionConflict(stream, expected, head);
-    lastRecorded = Math.max(lastRecorded, now());
-    const recordedAt = new Date(lastRecorded).toISOString();
+    const present = new Date(now()).toISOString();
     for (const event of events) {
+      const recordedAt = notBefore(log.at(-1)?.recordedAt, event.recordedAt ?? present);
       const place: StoredAt = { stream, version: stored.length, at: log.length + 1 };
       const one = { ...event, stream, version: place.version, position: positionOf(place.at), recordedAt };
       stored.push(one);

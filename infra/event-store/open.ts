@@ -16,6 +16,8 @@ const postgresql: Open = async (url, { postgres }) => {
   return postgresEventStore(url, postgres);
 };
 
+const IN_MEMORY = ':memory:';
+
 /** By the scheme of the URL. */
 const STORES: Readonly<Record<string, Open>> = {
   sqlite: async (url, { sqlite }) => {
@@ -44,6 +46,12 @@ export async function openEventStore(url: string, options: OpenOptions = {}): Pr
   throw new RatchetError('unsupported', `no event store for "${scheme}:"; known are ${known.join(', ')}`, {
     details: { scheme, known },
   });
+}
+
+/** @returns the file that a URL of a store in SQLite names; null for one in memory and for other stores. */
+export function sqliteFileOf(url: string): string | null {
+  const file = url.startsWith('sqlite:') ? filePathOf(url) : IN_MEMORY;
+  return file === IN_MEMORY ? null : file;
 }
 
 /** `sqlite:FILE`, and also the URL forms `sqlite:///absolute` and `sqlite://relative`. */

@@ -8,6 +8,7 @@ export const MAX_PAYLOAD_BYTES = 1024 * 1024 - 16 * 1024;
 
 const MAX_NAME_LENGTH = 255;
 const STREAM_NAME = /^[^-\p{Cc}]+-[^\p{Cc}]+$/u;
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Fails with `invalid_request` or `payload_too_large` when no store could take this append. */
@@ -38,7 +39,15 @@ function checkEvent(stream: string, event: NewEvent): void {
   if (event.type.length === 0 || event.type.length > MAX_NAME_LENGTH) {
     throw invalid('an event type has 1 to 255 characters', { stream, eventId: event.eventId });
   }
-  for (const text of textsOf(event)) {
+  if (event.recordedAt !== undefined && !TIME.test(event.recordedAt)) {
+    throw invalid('a recordedAt is ISO 8601 in UTC with milliseconds', { stream, eventId: event.eventId });
+  }
+  const texts = textsOf(event);
+  if (texts.some((text) => text.includes('\0'))) {
+    // Not every database can keep one; those that can would be alone with it.
+    throw invalid('only the payload of an event may hold a NUL character', { stream, eventId: event.eventId });
+  }
+  for (const text of [...texts, event.payload]) {
     // Half a surrogate pair has no UTF-8 form: a store would give back other text than it was given.
     if (!text.isWellFormed()) throw invalid('an event holds half a surrogate pair', { stream, eventId: event.eventId });
   }
@@ -50,9 +59,10 @@ function checkEvent(stream: string, event: NewEvent): void {
   }
 }
 
+/** All text but the payload. */
 function textsOf(event: NewEvent): string[] {
-  const { type, payload, principal, commandId, correlationId, causationId, traceparent } = event;
-  return [type, payload, principal, commandId, correlationId, causationId ?? '', traceparent ?? ''];
+  const { type, occurredAt, principal, commandId, correlationId, causationId, traceparent } = event;
+  return [type, occurredAt, principal, commandId, correlationId, causationId ?? '', traceparent ?? ''];
 }
 
 /** Exact only where it matters: a UTF-16 unit takes at most three bytes, so short texts need no count. */
@@ -62,6 +72,11 @@ function utf8Bytes(text: string): number {
 
 function invalid(message: string, details: Record<string, unknown>): RatchetError {
   return new RatchetError('invalid_request', message, { details });
+}
+
+/** @returns the time at which an event is told to be recorded, when the one before it in the log was recorded at `before`. */
+export function notBefore(before: string | undefined, recordedAt: string): string {
+  return before !== undefined && before > recordedAt ? before : recordedAt;
 }
 
 /** @returns whether a stream whose last event has version `actual` (-1: no events) is what the caller expected. */

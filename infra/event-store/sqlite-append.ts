@@ -2,26 +2,11 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { RatchetError } from '../../src/domain/errors.ts';
 import type { NewEvent } from '../../src/domain/event.ts';
-import type { Expected } from '../../src/ports/event-store.ts';
-import { earlierAppend, isAsExpected, type StoredAt, versionConflict } from './rules.ts';
+import type { AppendRequest, Outcome, Placed } from './append-request.ts';
+import { earlierAppend, isAsExpected, notBefore, type StoredAt, versionConflict } from './rules.ts';
 import { isBusy, isConstraint, isFull, storeError } from './sqlite-errors.ts';
 import { pause } from './sqlite-file.ts';
 import { bytesOf, INSERT, text, whole } from './sqlite-rows.ts';
-
-/** One append, checked by the rules of all stores. */
-export interface AppendRequest {
-  readonly stream: string;
-  readonly expected: Expected;
-  readonly events: readonly NewEvent[];
-}
-
-/** Where the last event of an append stands. */
-export interface Placed {
-  readonly version: number;
-  readonly at: number;
-}
-
-export type Outcome = Placed | RatchetError;
 
 export interface AppenderOptions {
   /** Milliseconds since the epoch; the system's clock by default. */
@@ -58,7 +43,10 @@ export class SqliteAppender {
   #foreignAt = Number.NEGATIVE_INFINITY;
   #headKnown = false;
   #at = 0;
+  /** Of the last event. */
   #recordedAt = '';
+  /** Of events that do not tell their own. */
+  #present = '';
 
   constructor(db: DatabaseSync, path: string, options: AppenderOptions = {}) {
     this.#db = db;
@@ -167,9 +155,7 @@ export class SqliteAppender {
       this.#recordedAt = last === undefined ? '' : text(last['recorded_at']);
       this.#headKnown = true;
     }
-    const now = new Date(this.#now()).toISOString();
-    // A clock that was set back must not make later events look older.
-    if (now > this.#recordedAt) this.#recordedAt = now;
+    this.#present = new Date(this.#now()).toISOString();
   }
 
   #forget(): void {
@@ -213,6 +199,8 @@ export class SqliteAppender {
   }
 
   #insertEvent(stream: string, version: number, at: number, event: NewEvent): void {
+    // A clock that was set back must not make later events look older.
+    const recordedAt = notBefore(this.#recordedAt, event.recordedAt ?? this.#present);
     this.#insert.run(
       at,
       stream,
@@ -221,7 +209,7 @@ export class SqliteAppender {
       event.type,
       event.schemaVersion,
       event.occurredAt,
-      this.#recordedAt,
+      recordedAt,
       event.principal,
       event.commandId,
       event.correlationId,
@@ -229,6 +217,7 @@ export class SqliteAppender {
       event.traceparent,
       event.payload,
     );
+    this.#recordedAt = recordedAt;
   }
 
   #earlier({ stream, events }: AppendRequest): Placed | null {

@@ -86,7 +86,7 @@ export function openReader(path: string): DatabaseSync {
     return prepared(db, path, () => {
       db.exec('PRAGMA cache_size = -16384');
       db.exec('PRAGMA trusted_schema = OFF');
-      number(db, 'PRAGMA schema_version');
+      if (!isCurrent(db, path)) throw connectionFailed(path, 'this file holds no event log');
     });
   });
 }

@@ -2,7 +2,7 @@
 import { type ErrorCode, type ErrorDetails, RatchetError } from '../../src/domain/errors.ts';
 import type { NewEvent } from '../../src/domain/event.ts';
 import type { Expected } from '../../src/ports/event-store.ts';
-import type { AppendRequest, Outcome } from './sqlite-append.ts';
+import type { AppendRequest, Outcome } from './append-request.ts';
 
 /** What a writer thread is started with. */
 export interface WriterData {
@@ -47,6 +47,7 @@ export function pack(request: AppendRequest, into: (string | number | null)[]): 
   for (const event of request.events) {
     into.push(event.eventId, event.type, event.schemaVersion, event.payload, event.occurredAt, event.principal);
     into.push(event.commandId, event.correlationId, event.causationId, event.traceparent);
+    into.push(event.recordedAt ?? null);
   }
 }
 
@@ -64,7 +65,7 @@ export function unpack(packed: PackedAppends): AppendRequest[] {
 }
 
 function unpackEvent(cursor: Cursor): NewEvent {
-  return {
+  const event = {
     eventId: cursor.text(),
     type: cursor.text(),
     schemaVersion: cursor.number(),
@@ -76,6 +77,8 @@ function unpackEvent(cursor: Cursor): NewEvent {
     causationId: cursor.textOrNull(),
     traceparent: cursor.textOrNull(),
   };
+  const recordedAt = cursor.textOrNull();
+  return recordedAt === null ? event : { ...event, recordedAt };
 }
 
 function expectedOf(value: string | number | null): Expected {

@@ -128,6 +128,12 @@ export const ERRORS = {
   store_unavailable: rule(503, 'server', 'Check that the database can be reached, then try again.'),
   store_full: rule(507, 'server', 'Free space on the disk that holds the database; nothing was stored.'),
   store_corrupt: rule(500, 'server', 'Restore the database from a backup.'),
+  log_differs: rule(409, 'state', 'Name a target that is empty, or that holds the beginning of the same log.'),
+  export_damaged: rule(
+    422,
+    'caller',
+    'Export the log again; of a file that was cut off, --resume takes the events that are there.',
+  ),
   projection_paused: rule(503, 'server', 'Read the health page; correct the cause, then rebuild or skip the event.'),
   projection_behind: rule(503, 'state', 'The read model has not reached the asked position yet; try again.'),
   shutting_down: rule(503, 'state', 'Send the request to another node, or try again after the restart.'),

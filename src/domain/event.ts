@@ -47,6 +47,11 @@ export interface NewEvent extends EventMetadata {
   readonly schemaVersion: number;
   /** JSON text. Stored and returned exactly as given, never parsed or re-serialised by a store. */
   readonly payload: string;
+  /**
+   * When another store accepted it, for an event that is moved from there. Left out for a new one: then the store's clock
+   * tells it.
+   */
+  readonly recordedAt?: string;
 }
 
 /** An event as a store returns it. */

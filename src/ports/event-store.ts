@@ -32,6 +32,9 @@ export interface EventStore {
    * The same eventIds again (a retry) store nothing and answer as the first time, whatever `expected` says now; only a
    * part of them already stored, or stored in another stream, is `idempotency_mismatch`.
    *
+   * An event that names its `recordedAt` keeps it, so that a moved log tells the same times; yet along the log these never
+   * go back: where it lies before that of the event before it, it gets that one's.
+   *
    * Fails with `version_conflict` (details: stream, expected, actual) and stores nothing, `store_full`, `store_unavailable`,
    * `payload_too_large` (over 1 MiB minus overhead for one event: use blobs), `invalid_request` for an empty list or a bad name.
    */

@@ -76,6 +76,23 @@ export function eventStoreContract(name: string, createLog: () => Promise<LogUnd
         expect(await store.head()).toBe(second.position);
       });
 
+      test('an event that was recorded elsewhere keeps that time, which yet never goes backwards along the log', async () => {
+        const at = (time: string) => newEvent({ recordedAt: `2020-01-01T${time}.000Z` });
+        await store.append('task-1', 'no-stream', [at('10:00:00'), at('11:00:00')]);
+        await store.append('task-2', 'no-stream', [at('09:00:00'), newEvent(), at('12:00:00')]);
+        const times = (await readEverything(store)).map((event) => event.recordedAt);
+        const present = times[3] ?? '';
+        expect(times.slice(0, 3)).toEqual([
+          '2020-01-01T10:00:00.000Z',
+          '2020-01-01T11:00:00.000Z',
+          '2020-01-01T11:00:00.000Z',
+        ]);
+        expect(present > '2026').toBe(true);
+        expect(times[4]).toBe(present);
+        const wrong = store.append('task-3', 'no-stream', [newEvent({ recordedAt: 'yesterday' })]);
+        expect((await failure(wrong)).code).toBe('invalid_request');
+      });
+
       test('recordedAt never goes backwards along the log', async () => {
         await Promise.all(Array.from({ length: 20 }, (_, index) => store.append(`task-${index}`, 'any', newEvents(2))));
         const times = (await readEverything(store)).map((event) => event.recordedAt);
@@ -133,6 +150,8 @@ export function eventStoreContract(name: string, createLog: () => Promise<LogUnd
         ['a broken version', 'task-1', 0.5, [newEvent()]],
         ['an eventId that is no UUID', 'task-1', 'any', [newEvent({ eventId: 'one' })]],
         ['an empty type', 'task-1', 'any', [newEvent({ type: '' })]],
+        ['a NUL character in a type', 'task-1', 'any', [newEvent({ type: 'A\0' })]],
+        ['a NUL character in an id', 'task-1', 'any', [newEvent({ commandId: 'a\0b' })]],
         ['half a surrogate pair', 'task-1', 'any', [newEvent({ payload: '"\ud83d"' })]],
       ];
       for (const [what, stream, expected, events] of refused) {
