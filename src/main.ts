@@ -15,6 +15,7 @@ import type { AnalyzeOptions } from './cli/diagnose.ts';
 import { type ExitCode, explainExit } from './cli/exit.ts';
 import type { GenerateTaskOptions } from './cli/generate-task.ts';
 import { callerKey, mcpAccess, mcpSettings } from './cli/mcp-settings.ts';
+import { addMovingCommands } from './cli/moving-commands.ts';
 import { type Output, openOutput } from './cli/output.ts';
 import type { ProfileOptions, TraceOptions } from './cli/profile.ts';
 import type { ReplayOptions } from './cli/replay.ts';
@@ -301,7 +302,7 @@ function addRecordCommands(root: Command): void {
         (await import('./cli/debug.ts')).debug(settings, id, options, output),
       ),
     );
-  const events = root.command('events').description('look at stored events');
+  const events = root.command('events').description('look at stored events, and move them to another database');
   const follows = { tail: 'print events as they are stored', show: 'print stored events' };
   for (const [name, description] of Object.entries(follows)) {
     events
@@ -317,6 +318,7 @@ function addRecordCommands(root: Command): void {
         ),
       );
   }
+  addMovingCommands(events, withSettings);
   const projections = root.command('projections').description('look at read models, and build them anew');
   projections
     .command('status')

@@ -1,6 +1,7 @@
 /** Makes of the configuration what the app is opened with. */
 import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
+import { maskUrl } from '../../config/kinds.ts';
 import type { Config } from '../../config/schema.ts';
 import type { AppSettings } from '../app.ts';
 import type { CorsRule } from '../interfaces/cors.ts';
@@ -19,6 +20,11 @@ const PLACES_PER_PROCESSOR = 8;
 
 /** More often a source that is elsewhere is not looked at. */
 const LEAST_POLL_MS = 1_000;
+
+/** @returns what may be shown of the address of a database: no password, and no parameters, which may hold one. */
+export function shownUrl(url: string): string {
+  return maskUrl(url).replace(/\?.*$/, '');
+}
 
 /**
  * @param cpus processors of this machine, for the number of workers where none is set
