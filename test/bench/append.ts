@@ -14,7 +14,8 @@ const PAYLOAD_BYTES = 500;
 const CHECKPOINT_PAGES = 6_000;
 const runtime = systemRuntime();
 
-function newEvent(id: string): NewEvent {
+/** An event with a payload of 500 bytes. */
+export function newEvent(id: string): NewEvent {
   const data = { id, text: '' };
   data.text = 'x'.repeat(PAYLOAD_BYTES - JSON.stringify(data).length);
   return {

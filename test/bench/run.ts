@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { append } from './append.ts';
+import { appendPostgres } from './append-postgres.ts';
 import { type Benchmark, type Line, ratioOf, verdictOf } from './benchmark.ts';
 import { catchUp } from './catch-up.ts';
 import { debug } from './debug.ts';
@@ -21,6 +22,7 @@ import { start } from './start.ts';
 
 const BENCHMARKS: readonly Benchmark[] = [
   append,
+  appendPostgres,
   catchUp,
   debug,
   diagnosis,
