@@ -1,12 +1,14 @@
 /** Opens the event store that a URL names, loading the driver of that one only. */
 import { RatchetError } from '../../src/domain/errors.ts';
 import type { EventStore } from '../../src/ports/event-store.ts';
+import type { EventStoreDbOptions } from './eventstoredb.ts';
 import type { PostgresStoreOptions } from './postgres.ts';
 import type { SqliteOptions } from './sqlite.ts';
 
 export interface OpenOptions {
   readonly sqlite?: SqliteOptions;
   readonly postgres?: PostgresStoreOptions;
+  readonly eventStoreDb?: EventStoreDbOptions;
 }
 
 type Open = (url: string, options: OpenOptions) => Promise<EventStore>;
@@ -14,6 +16,11 @@ type Open = (url: string, options: OpenOptions) => Promise<EventStore>;
 const postgresql: Open = async (url, { postgres }) => {
   const { postgresEventStore } = await import('./postgres.ts');
   return postgresEventStore(url, postgres);
+};
+
+const eventStoreDb: Open = async (url, options) => {
+  const { eventStoreDbEventStore } = await import('./eventstoredb.ts');
+  return eventStoreDbEventStore(url, options.eventStoreDb);
 };
 
 const IN_MEMORY = ':memory:';
@@ -30,10 +37,15 @@ const STORES: Readonly<Record<string, Open>> = {
   },
   postgresql,
   postgres: postgresql,
+  esdb: eventStoreDb,
+  'esdb+discover': eventStoreDb,
+  kurrentdb: eventStoreDb,
+  'kurrentdb+discover': eventStoreDb,
 };
 
 /**
- * Opens an event store: `sqlite:FILE`, `sqlite::memory:`, `memory:` or `postgresql://USER:PASSWORD@HOST/DATABASE`.
+ * Opens an event store: `sqlite:FILE`, `sqlite::memory:`, `memory:`, `postgresql://USER:PASSWORD@HOST/DATABASE` or
+ * `esdb://USER:PASSWORD@HOST` (also `kurrentdb:`, and either with `+discover`).
  * Fails with `unsupported` for another scheme, and with `store_unavailable` when the store can not be reached.
  */
 export async function openEventStore(url: string, options: OpenOptions = {}): Promise<EventStore> {
