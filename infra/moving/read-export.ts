@@ -100,6 +100,7 @@ export class ExportReader {
       throw isZlibError(error) ? damaged(this.#lines + 1, 'the file is not properly compressed') : error;
     }
     if (page.length > 0) yield page;
+    if (this.#header === null && !this.#mayBeCut) throw damaged(1, 'this is no export of events');
     if (!this.#isWhole && !this.#mayBeCut) throw this.#cut();
   }
 

@@ -9,7 +9,7 @@ import { START, type StoredEvent } from '../../src/domain/event.ts';
 import { differingFields, EMPTY_DIGEST, type LogDigest, withEvent } from '../../src/domain/log-digest.ts';
 import type { EventStore } from '../../src/ports/event-store.ts';
 import type { OnCount } from './compare.ts';
-import { eventLine, headerLine, trailerLine } from './export-lines.ts';
+import { damaged, eventLine, headerLine, trailerLine } from './export-lines.ts';
 import { storedPages } from './pages.ts';
 import { bytesOfExport, ExportReader, isCompressed } from './read-export.ts';
 import { sha256 } from './sha256.ts';
@@ -103,17 +103,17 @@ class Exporting {
 
 /** Makes `part` hold what is good of an earlier export, without its last line. */
 async function keptOf(store: EventStore, file: string, part: string): Promise<Kept> {
-  if (!existsSync(part)) {
-    if (!existsSync(file)) return NOTHING;
-    await copyFile(file, part);
-  }
+  const begun = [part, file].find((name) => existsSync(name));
+  if (begun === undefined) return NOTHING;
   const compressed = isCompressed(file);
-  const reader = new ExportReader(bytesOfExport(part, compressed), { mayBeCut: true });
+  const reader = new ExportReader(bytesOfExport(begun, compressed), { mayBeCut: true });
   for await (const _events of reader.pages());
-  const { last, digest } = reader;
-  // A header alone tells the first position of a log that may have had no events then: write it anew.
+  const { last, digest, header } = reader;
+  if (header === null && begun === file) throw damaged(1, 'this is no export of events');
+  // A header without events tells of a log that was empty then: it is written anew.
   if (last === null) return NOTHING;
   await assertSameLog(store, last, file);
+  if (begun === file) await copyFile(file, part);
   if (compressed) await shortenCompressed(part, reader.goodBytes);
   else await truncate(part, reader.goodBytes);
   return { digest, last, hasHeader: true };
