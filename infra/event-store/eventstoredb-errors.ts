@@ -5,6 +5,7 @@ import { RatchetError } from '../../src/domain/errors.ts';
 import type { Endpoint, EventStoreDbSettings } from './eventstoredb-url.ts';
 
 /** Status codes of gRPC that the client passes on as they are. */
+const PERMISSION_DENIED = 7;
 const UNIMPLEMENTED = 12;
 const INTERNAL = 13;
 const PROBE_MS = 2_000;
@@ -71,14 +72,15 @@ export function eventStoreDbError(error: unknown, { hosts, user }: EventStoreDbS
   return failed(at, reasonOf(error), error);
 }
 
-const PERMISSION_DENIED = 7;
-
 /** As {@link eventStoreDbError} for an error at the start, where it looks closer whether one side speaks TLS and the other does not. */
 export async function openError(error: unknown, settings: EventStoreDbSettings): Promise<RatchetError> {
   const at = nameOf(settings.hosts);
   const reason = reasonOf(error);
   if (settings.tls && /wrong version number|packet length too long|SSL routines|EPROTO/u.test(reason)) {
     return failed(at, 'it does not speak TLS: add tls=false to event_store.url if that is meant', error);
+  }
+  if (settings.tls && reason.includes('servername')) {
+    return failed(at, 'Node speaks TLS with names only: give the host by its name, not by its IP address', error);
   }
   if (settings.tls && /certificate|self-signed|altnames/iu.test(reason)) {
     return failed(at, `its certificate is not trusted (${reason}): name its authority with tlsCAFile=FILE`, error);

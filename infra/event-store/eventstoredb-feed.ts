@@ -81,17 +81,17 @@ export class EventStoreDbFeed {
 
   /** Subscribes, again and again from what came last, until it is stopped or can not go on. */
   async #listen(run: AbortController): Promise<void> {
+    const ended = AbortSignal.any([run.signal, this.#connection.closing]);
     let pauseMs = FIRST_PAUSE_MS;
-    while (!run.signal.aborted && !this.#connection.closing.aborted) {
+    while (!ended.aborted) {
       const before = this.#to;
       const error = await this.#connection
-        .once((client) => this.#subscribe(client, run))
+        .once((client) => this.#subscribe(client, ended))
         .catch((cause: unknown) => cause);
-      if (run.signal.aborted) return;
+      if (ended.aborted) return;
       if (!isPassing(error)) break;
       pauseMs = this.#to > before ? FIRST_PAUSE_MS : Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
-      const signal = AbortSignal.any([run.signal, this.#connection.closing]);
-      await pause(pauseMs, undefined, { signal }).catch(() => undefined);
+      await pause(pauseMs, undefined, { signal: ended }).catch(() => undefined);
     }
     if (this.#run !== run) return;
     this.#run = null;
@@ -99,27 +99,28 @@ export class EventStoreDbFeed {
     this.#onNews();
   }
 
-  /** Fails when the subscription breaks off; resolves when it is stopped. */
-  #subscribe(client: SingleConnectionClient, run: AbortController): Promise<void> {
+  /** Fails when the subscription breaks off; resolves when it is to end. */
+  async #subscribe(client: SingleConnectionClient, ended: AbortSignal): Promise<void> {
     const { streamPrefix } = this.#connection.settings;
     const fromPosition = positionOfText(this.#to) ?? FIRST;
     const subscription = client.subscribeToAll({ fromPosition, requiresLeader: true });
     this.#subscription = subscription;
-    return new Promise<void>((resolve, reject) => {
-      const end = (): void => resolve();
-      run.signal.addEventListener('abort', end, { once: true });
-      this.#connection.closing.addEventListener('abort', end, { once: true });
-      subscription.on('error', reject);
-      subscription.on('end', () => reject(new StalledError('the server ended a subscription')));
-      subscription.on('data', (resolved) => {
-        const at = resolved.event?.position;
-        if (at === undefined || run.signal.aborted) return;
-        this.#take(positionText(at), storedEvent(resolved, streamPrefix));
-      });
-    }).finally(() => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const end = (): void => resolve();
+    ended.addEventListener('abort', end, { once: true });
+    subscription.on('error', reject);
+    subscription.on('end', () => reject(new StalledError('the server ended a subscription')));
+    subscription.on('data', (resolved) => {
+      const at = resolved.event?.position;
+      if (at !== undefined && !ended.aborted) this.#take(positionText(at), storedEvent(resolved, streamPrefix));
+    });
+    try {
+      await promise;
+    } finally {
+      ended.removeEventListener('abort', end);
       if (this.#subscription === subscription) this.#subscription = null;
       subscription.unsubscribe().catch(() => undefined);
-    });
+    }
   }
 
   #take(position: Position, event: StoredEvent | null): void {

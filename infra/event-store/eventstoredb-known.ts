@@ -13,6 +13,11 @@ interface KnownStream {
 export class KnownEvents {
   readonly #streams = new Map<string, KnownStream>();
   readonly #places = new Map<string, StoredAt>();
+  readonly #most: number;
+
+  constructor(most = MOST_IDS) {
+    this.#most = most;
+  }
 
   /** @returns the revision of the last event known of a stream, -1 for none, or null when its beginning is not known. */
   lastOf(stream: string): number | null {
@@ -45,7 +50,7 @@ export class KnownEvents {
 
   #forgetOldest(used: string): void {
     for (const [stream, { ids }] of this.#streams) {
-      if (this.#places.size <= MOST_IDS || stream === used) return;
+      if (this.#places.size <= this.#most || stream === used) return;
       for (const id of ids) this.#places.delete(id);
       this.#streams.delete(stream);
     }

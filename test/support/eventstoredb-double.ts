@@ -77,6 +77,8 @@ export class EventStoreDbDouble {
   readonly calls: string[] = [];
   /** Values of the authorization header that came. */
   readonly authorizations = new Set<string>();
+  /** Events that were written to subscriptions. */
+  sentToSubscriptions = 0;
   readonly #options: DoubleOptions;
   #server: Server | null = null;
   port = 0;
@@ -89,7 +91,7 @@ export class EventStoreDbDouble {
   get url(): string {
     return this.#options.certificate === undefined
       ? `esdb://127.0.0.1:${this.port}?tls=false`
-      : `esdb://admin:${this.#options.password ?? 'changeit'}@127.0.0.1:${this.port}`;
+      : `esdb://admin:${this.#options.password ?? 'changeit'}@localhost:${this.port}`;
   }
 
   /** Starts, the next times at the same port. */
@@ -208,7 +210,7 @@ export class EventStoreDbDouble {
 
   #batchAppend(call: ServerDuplexStream<BatchAppendReq, BatchAppendResp>): void {
     const refused = this.#refusalOf('batchAppend', call.metadata);
-    if (refused !== null) return void call.destroy(refused);
+    if (refused !== null) return void call.emit('error', refused);
     const parts = new Map<string, { options: BatchAppendReq.Options | undefined; events: Proposed[] }>();
     call.on('data', (request: BatchAppendReq) => {
       const id = uuidOf(request.getCorrelationId());
@@ -226,9 +228,10 @@ export class EventStoreDbDouble {
 
   #read(call: ServerWritableStream<ReadReq, ReadResp>): void {
     const refused = this.#refusalOf('read', call.metadata);
-    if (refused !== null) return void call.destroy(refused);
-    answerRead(this.log, call, randomUUID()).catch((error: unknown) => {
-      call.destroy(error instanceof Error ? error : new Error(String(error)));
+    if (refused !== null) return void call.emit('error', refused);
+    const onSent = (): void => void (this.sentToSubscriptions += 1);
+    answerRead(this.log, call, { id: randomUUID(), onSent }).catch((error: unknown) => {
+      call.emit('error', error);
     });
   }
 }

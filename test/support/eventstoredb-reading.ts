@@ -16,15 +16,21 @@ import {
 
 type Call = ServerWritableStream<ReadReq, ReadResp>;
 
+/** What the double knows of a subscription. */
+interface Subscription {
+  readonly id: string;
+  readonly onSent: () => void;
+}
+
 const BACKWARDS = 1;
 /** Events looked at between two checkpoints of a filtered subscription, where the client names no window. */
 const WINDOW = 32;
 
 /** Answers a read to its end, or a subscription until the client goes. */
-export async function answerRead(log: EventStoreDbLog, call: Call, subscriptionId: string): Promise<void> {
+export async function answerRead(log: EventStoreDbLog, call: Call, subscription: Subscription): Promise<void> {
   const options = call.request.getOptions();
   if (options === undefined) throw refusal(status.INVALID_ARGUMENT, 'no options');
-  if (options.hasSubscription()) return subscribe(log, call, options, subscriptionId);
+  if (options.hasSubscription()) return subscribe(log, call, options, subscription);
   const stream = options.getStream();
   if (stream !== undefined && log.stream(streamOf(stream)) === undefined) {
     await send(call, notFoundMessage(streamOf(stream)));
@@ -73,7 +79,12 @@ function indexOf(log: EventStoreDbLog, options: ReadReq.Options): number {
   return log.indexOf({ commit: BigInt(position.getCommitPosition()), prepare: BigInt(position.getPreparePosition()) });
 }
 
-async function subscribe(log: EventStoreDbLog, call: Call, options: ReadReq.Options, id: string): Promise<void> {
+async function subscribe(
+  log: EventStoreDbLog,
+  call: Call,
+  options: ReadReq.Options,
+  { id, onSent }: Subscription,
+): Promise<void> {
   if (!options.hasAll()) throw refusal(status.UNIMPLEMENTED, 'the double offers subscriptions to $all only');
   await send(call, confirmation(id));
   const isWanted = wanted(options);
@@ -101,7 +112,10 @@ async function subscribe(log: EventStoreDbLog, call: Call, options: ReadReq.Opti
     }
     at += 1;
     considered += 1;
-    if (isWanted(record)) await send(call, eventMessage(record));
+    if (isWanted(record)) {
+      onSent();
+      await send(call, eventMessage(record));
+    }
     if (filter !== undefined && considered % every === 0) await send(call, checkpoint(record));
   }
 }
