@@ -28,6 +28,8 @@ export interface McpMount {
   readonly callTimeoutMs: number;
   /** Adds to each server what a process offers besides the tools. */
   readonly extend?: (server: Server, contact: Contact) => void;
+  /** A task that is no execution, as `tasks/get` tells it; null where there is none of this id. Only tests have any. */
+  readonly otherTask?: (taskId: string) => object | null;
   readonly changes: ResourceChanges;
   /** Told what is a defect of ours. */
   readonly onTrouble: (error: unknown) => void;

@@ -42,7 +42,7 @@ export function mcpServer(mount: McpMount, contact: Contact): Server {
     return answerCall(mount, call, params.name, params.arguments ?? {});
   });
   const callOf = (context: ServerContext) => toolCall(mount, contact, server, context);
-  serveTasks(server, callOf);
+  serveTasks(server, callOf, mount.otherTask ?? (() => null));
   serveResources(server, { changes: mount.changes, watched: contact.watched ?? new WatchedResources(), callOf });
   servePrompts(server);
   serveCompletions(server, callOf);

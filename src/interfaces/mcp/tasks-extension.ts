@@ -19,10 +19,16 @@ import { answerQuestions, executeTaskOutput, executionAnswer, ownStatus } from '
 const named = z.looseObject({ taskId: z.string().min(1).max(64) });
 
 /** @param callOf makes of a request the call of whoever sent it */
-export function serveTasks(server: Server, callOf: (context: ServerContext) => ToolCall): void {
+export function serveTasks(
+  server: Server,
+  callOf: (context: ServerContext) => ToolCall,
+  otherTask: (taskId: string) => object | null,
+): void {
   server.setRequestHandler('tasks/get', { params: named }, async ({ taskId }, context) =>
     told(async () => {
       const call = declared(callOf(context));
+      const other = otherTask(taskId);
+      if (other !== null) return { ...other };
       const status = await ownStatus(call, taskId);
       const result = () => ({
         resultType: 'complete',
