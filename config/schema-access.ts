@@ -112,4 +112,8 @@ export const auth = section('Who may use REST, GraphQL, the console, and MCP ins
   apiKeys,
   jwt,
   oauth2,
+  session: section('Sessions of browsers, opened with a key or token.', {
+    idleTimeoutMs: setting(duration('s'), 1_800_000, 'A session ends after so long without a request.'),
+    maxAgeMs: setting(duration('s'), 43_200_000, 'A session ends after so long, however much it is used.'),
+  }),
 });

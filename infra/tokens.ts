@@ -1,4 +1,5 @@
 /** Tokens as signed JSON (RFC 7519): our own under a shared secret, those of an authorisation server under its public keys. */
+import { hash } from 'node:crypto';
 import { createRemoteJWKSet, customFetch, decodeProtectedHeader, type JWTVerifyGetKey, jwtVerify, SignJWT } from 'jose';
 import type { Principal } from '../src/domain/access.ts';
 import { RatchetError } from '../src/domain/errors.ts';
@@ -63,6 +64,10 @@ export function openTokens({ jwt, oauth2 }: TokenSettings): Tokens {
       } catch (error) {
         return { refused: error instanceof Error ? error.message : String(error) };
       }
+    },
+    proofOf: (principalId) => {
+      const rules = principalId.startsWith('token:') ? jwt : oauth2;
+      return rules === null ? null : hash('sha256', JSON.stringify(rules), 'hex');
     },
     issue: async ({ tokenId, subject, permissions, tasks, issuedAt, expiresInSeconds }) => {
       if (jwt === null) {

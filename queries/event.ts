@@ -119,8 +119,8 @@ function withoutSeed(data: Json): Json {
   return { ...data, seed: '***' };
 }
 
-/** What a key is compared by is of use to nobody who has not the key. */
+/** What a key or a session is compared by is of use to nobody who has it not. */
 function withoutHash(data: Json): Json {
   if (data === null || typeof data !== 'object' || Array.isArray(data) || !('hash' in data)) return data;
-  return { ...data, hash: '***' };
+  return { ...data, hash: '***', ...('bond' in data ? { bond: '***' } : {}) };
 }

@@ -56,6 +56,7 @@ import { debuggingOf } from './reactors/debugging.ts';
 import { diagnosisOf } from './reactors/diagnosing.ts';
 import { EventMeter } from './reactors/event-meter.ts';
 import { FollowedKeys } from './reactors/follow-keys.ts';
+import { FollowedLogins, type SessionTimes } from './reactors/follow-logins.ts';
 import { FollowedTasks } from './reactors/follow-tasks.ts';
 import { followWishes } from './reactors/follow-wishes.ts';
 import { mcpSessionLog } from './reactors/mcp-session-log.ts';
@@ -74,6 +75,8 @@ export interface AccessSettings {
   readonly entrance: Entrance;
   readonly keys: readonly ConfiguredKey[];
   readonly tokens: TokenSettings;
+  /** Of browsers; half an hour idle, half a day at most where left out. */
+  readonly sessions?: SessionTimes;
 }
 
 /** Everything the program can be told, already checked. */
@@ -150,6 +153,7 @@ export interface App {
   close(graceMs?: number): Promise<void>;
 }
 
+const SESSION_TIMES: SessionTimes = { idleMs: 30 * 60_000, maxAgeMs: 12 * 3_600_000 };
 const SCAN_MS = 500;
 const CLOSE_GRACE_MS = 5_000;
 /** How long a start waits for a source that is elsewhere; its tasks of before are there meanwhile. */
@@ -233,6 +237,11 @@ async function openParts(settings: AppSettings, closers: Closers) {
   const blobs = eventStoreBlobs(store, () => runtime.now());
   const directory = new FollowedTasks(store);
   const keys = new FollowedKeys({ store, runtime, credentials }, settings.access.keys);
+  const logins = new FollowedLogins(
+    { store, runtime, credentials, onTrouble },
+    settings.access.sessions ?? SESSION_TIMES,
+  );
+  closers.push(() => logins.settled());
   const completions = new Completions(store);
   const { bounds, limits } = settings;
   const shared = {
@@ -240,6 +249,7 @@ async function openParts(settings: AppSettings, closers: Closers) {
     runtime,
     directory,
     keys,
+    logins,
     schemas: openSchemaCheck(),
     testCases: openTestCases(),
     cron: cronerCron(),
@@ -296,6 +306,7 @@ async function startReactors(settings: AppSettings, parts: Parts, closers: Close
   const tell = (error: unknown): void => onTrouble(error);
   void directory.follow(tell, signal);
   void parts.keys.follow(tell, signal);
+  void parts.logins.follow(head, signal);
   void completions.follow(head, tell, signal);
   if (settings.auditFile !== null) void mirrorAudit(store, openAuditFile(settings.auditFile), tell, signal);
   if (settings.runs) void followWishes(store, head, runner, tell, signal);
@@ -371,6 +382,7 @@ function appOf(settings: AppSettings, parts: Parts, { sources, meter }: Acting, 
       entrance: settings.access.entrance,
       keys: parts.keys,
       tokens: openTokens(settings.access.tokens),
+      logins: parts.logins,
     },
     wait: settings.wait,
     awaitEnd: (executionId, ms, createdNow) => awaitEnd(completions, executionId, ms, createdNow),

@@ -30,11 +30,15 @@ export interface AccessSection {
   readonly apiKeys: readonly KeySection[];
   readonly jwt: TokenSettings['jwt'];
   readonly oauth2: TokenSettings['oauth2'];
+  /** As the app has it where left out. */
+  readonly session?: { readonly idleTimeoutMs: number; readonly maxAgeMs: number };
 }
 
-export function accessSettings({ type, apiKeys, jwt, oauth2 }: AccessSection): AccessSettings {
+export function accessSettings({ type, apiKeys, jwt, oauth2, session }: AccessSection): AccessSettings {
   const entrance = type === null ? 'local' : type === 'none' ? 'open' : 'guarded';
-  return { entrance, keys: apiKeys.map(configuredKey), tokens: { jwt, oauth2 } };
+  const sessions =
+    session === undefined ? {} : { sessions: { idleMs: session.idleTimeoutMs, maxAgeMs: session.maxAgeMs } };
+  return { entrance, keys: apiKeys.map(configuredKey), tokens: { jwt, oauth2 }, ...sessions };
 }
 
 function configuredKey({ key, name, permissions, rateLimits, active, allowedIps }: KeySection): ConfiguredKey {

@@ -80,7 +80,7 @@ export function callerKey(config: Config): string | null {
   return own.length === 1 && only !== undefined ? only.key : null;
 }
 
-function accessSection({ mcp, auth }: Config): Config['auth'] {
+function accessSection({ mcp, auth }: Config): Omit<Config['auth'], 'session'> {
   const saysNothing = mcp.authType === null && mcp.apiKeys.length === 0 && mcp.jwt === null && mcp.oauth2 === null;
   return saysNothing ? auth : { type: mcp.authType, apiKeys: mcp.apiKeys, jwt: mcp.jwt, oauth2: mcp.oauth2 };
 }

@@ -9,6 +9,7 @@ import { createHttp, type HttpOptions } from '../interfaces/http.ts';
 import { type Authenticate, authenticateBy } from '../interfaces/identity.ts';
 import type { OriginRules } from '../interfaces/mcp/origin-guard.ts';
 import { addRest, methodsBelow } from '../interfaces/rest.ts';
+import { addSessions } from '../interfaces/sessions.ts';
 import { addWebSockets } from '../interfaces/web-sockets.ts';
 import { addWebhooks, type WebhookSettings } from '../interfaces/webhooks.ts';
 import type { ExitCode } from './exit.ts';
@@ -62,6 +63,7 @@ export async function startServer(settings: AppSettings, serve: ServeSettings): 
     http.addHook('onClose', async () => guard.servers.close());
     addHealth(http, () => app.health(), { prefix: serve.restPrefix, version: serve.version });
     await addSockets(http, { app, serve, authenticate, onRefusal: guard.options.onRefusal });
+    addSessions(http, app.core, serve.restPrefix);
     if (hasRest) addRest(http, app.core, serve.restPrefix);
     await addTools(http, app, settings, serve);
     addWebhooks(http, app.core, serve.webhooks ?? [], openSignatures());

@@ -40,6 +40,8 @@ export const AUDITED_TYPES = [
   'KeyRotated',
   'KeyRevoked',
   'TokenIssued',
+  'LoggedIn',
+  'LoggedOut',
 ] as const satisfies readonly KnownEvent['type'][];
 
 /** One line of the trail. */
@@ -148,6 +150,12 @@ function detailsOf(event: KnownEvent): Readonly<Record<string, unknown>> {
       const { tokenId: _, ...told } = event.data;
       return told;
     }
+    case 'LoggedIn': {
+      const { loginId, basis, endsAt } = event.data;
+      return { session: loginId, by: basis.kind, endsAt };
+    }
+    case 'LoggedOut':
+      return { session: event.data.loginId, reason: event.data.reason };
     default:
       return {};
   }

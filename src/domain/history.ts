@@ -6,6 +6,7 @@ import { DELIVERY_EVENT_TYPES, type DeliveryEvent } from './delivery.ts';
 import { RatchetError } from './errors.ts';
 import type { Evolution, Fact, StoredEvent } from './event.ts';
 import { EXECUTION_EVENT_TYPES, type ExecutionEvent } from './execution.ts';
+import { LOGIN_EVENT_TYPES, type LoginEvent } from './login.ts';
 import { MCP_SESSION_EVENT_TYPES, type McpSessionEvent } from './mcp-session.ts';
 import { REPLAY_EVENT_TYPES, type ReplayEvent } from './replay.ts';
 import { RESULT_PROGRESS_EVENT_TYPES, type ResultProgressEvent } from './result-progress.ts';
@@ -23,6 +24,7 @@ export type KnownEvent =
   | WorkerEvent
   | AccessEvent
   | KeyEvent
+  | LoginEvent
   | McpSessionEvent
   | ToolCallEvent
   | ReplayEvent
@@ -45,6 +47,7 @@ const KNOWN_TYPES: ReadonlySet<string> = new Set([
   ...WORKER_EVENT_TYPES,
   ...ACCESS_EVENT_TYPES,
   ...KEY_EVENT_TYPES,
+  ...LOGIN_EVENT_TYPES,
   ...MCP_SESSION_EVENT_TYPES,
   ...TOOL_CALL_EVENT_TYPES,
   ...REPLAY_EVENT_TYPES,

@@ -60,7 +60,9 @@ function serveSocket(core: Core, socket: WebSocket, sessionId: string, principal
     else socket.send(JSON.stringify(data));
   };
   let stop: (() => void) | null = null;
-  const stopWatch = whileStanding(core.access, principal, () => socket.close(1008, 'the key or token has ended'));
+  const stopWatch = whileStanding(core.access, principal, () =>
+    socket.close(1008, 'the key, token or session has ended'),
+  );
   const close = (): void => {
     stop?.();
     stop = null;
@@ -70,6 +72,7 @@ function serveSocket(core: Core, socket: WebSocket, sessionId: string, principal
     close();
   };
   const carryOut = async (text: string): Promise<void> => {
+    core.access.logins.used(principal);
     const parsed = message.safeParse(jsonOf(text));
     if (!parsed.success)
       return tell({ error: { code: RPC_CODES.parse, message: 'a message is {id, method, params}' } });

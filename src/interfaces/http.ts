@@ -12,11 +12,12 @@ import { addBounds, type Bounds } from './bounds.ts';
 import { tellBrokenRequest } from './broken-requests.ts';
 import { addCors, type CorsRules } from './cors.ts';
 import { problemOf, retryAfterOf } from './errors.ts';
-import { type Authenticate, challengeFor } from './identity.ts';
+import { type Authenticate, cameWithEndedSession, challengeFor } from './identity.ts';
 import { readJson } from './json-body.ts';
 import type { RequestLimiter } from './limits.ts';
 import { addRequestLog } from './request-log.ts';
 import { addSecurityHeaders } from './security-headers.ts';
+import { endedCookie } from './session-cookie.ts';
 
 export interface HttpOptions {
   readonly logger: FastifyBaseLogger;
@@ -144,7 +145,10 @@ function tellError(options: HttpOptions, error: unknown, request: FastifyRequest
     const principal = request.principal?.id ?? `address:${request.ip}`;
     options.onRefusal({ principal, operation, reason: problem.code });
   }
-  if (problem.status === 401) reply.header('www-authenticate', challengeFor(request));
+  if (problem.status === 401) {
+    reply.header('www-authenticate', challengeFor(request));
+    if (cameWithEndedSession(request)) reply.header('set-cookie', endedCookie(request));
+  }
   const seconds = retryAfterOf(known);
   if (seconds !== null) reply.header('retry-after', String(seconds));
   reply.code(problem.status).type('application/problem+json').send(problem);

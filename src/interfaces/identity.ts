@@ -1,12 +1,15 @@
 /** Who calls: found out once for each request, before anything else is done with it, and the same for every surface. */
 import type { FastifyRequest } from 'fastify';
 import { ANYBODY, LOCAL_ADMIN, type Principal } from '../domain/access.ts';
-import { RatchetError } from '../domain/errors.ts';
+import { isRatchetError, RatchetError } from '../domain/errors.ts';
 import type { KeyDirectory } from '../ports/key-directory.ts';
+import type { Logins } from '../ports/logins.ts';
 import type { RateLimits } from '../ports/rate-limits.ts';
 import type { Tokens } from '../ports/tokens.ts';
 import { callerAt } from './addresses.ts';
 import { assertAllowed } from './limit-answers.ts';
+import { sessionCookieIn } from './session-cookie.ts';
+import { admitBySession } from './session-entry.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -32,6 +35,7 @@ export interface Access {
   readonly entrance: Entrance;
   readonly keys: KeyDirectory;
   readonly tokens: Tokens;
+  readonly logins: Logins;
 }
 
 /** @returns who was found to call. Fails with `unauthenticated` on a route that is open to all. */
@@ -86,20 +90,57 @@ const TOKEN_FORM = /^[\w-]+\.[\w-]*\.[\w-]*$/;
  * Keys and tokens come in headers only, since addresses are written into logs. What is wrong is told to the log of the
  * server; callers get one and the same answer, and after 20 failures in a minute from their address none at all.
  */
-export function authenticateBy({ entrance, keys, tokens }: Access, failures: RateLimits): Authenticate {
+export function authenticateBy(access: Access, failures: RateLimits): Authenticate {
+  const { keys, tokens } = access;
   return async (request) => {
     const given = credentialIn(request);
-    if (given === null) return WITHOUT[entrance](request);
-    const address = callerAt(request.ip);
-    const counted = (cost: number) => failures.consume(`${FAILURES_NAME} ${address}`, FAILURES, cost);
-    assertAllowed({ name: FAILURES_NAME, limit: FAILURES, allowance: await counted(0) });
+    if (given === null) return withoutCredential(access, failures, request);
+    await countFailures(failures, request, 0);
     const byKey = given === '' ? NO_CREDENTIAL : keys.admit(given, request.ip);
     const admission = 'refused' in byKey && TOKEN_FORM.test(given) ? await tokens.admit(given) : byKey;
     if ('principal' in admission) return admission.principal;
     request.log.warn({ reason: admission.refused, address: request.ip }, 'a key or token was refused');
-    assertAllowed({ name: FAILURES_NAME, limit: FAILURES, allowance: await counted(1) });
+    await countFailures(failures, request, 1);
     throw new RatchetError('unauthenticated', 'the key or token is not accepted');
   };
+}
+
+/** Fails with `rate_limited` where too many failures of the address of a request are counted already. */
+async function countFailures(failures: RateLimits, { ip }: FastifyRequest, cost: 0 | 1): Promise<void> {
+  const allowance = await failures.consume(`${FAILURES_NAME} ${callerAt(ip)}`, FAILURES, cost);
+  assertAllowed({ name: FAILURES_NAME, limit: FAILURES, allowance });
+}
+
+/** A session that has ended is none: whoever needs no key goes on without it. Only cookies that nobody was given count as failures. */
+async function withoutCredential(access: Access, failures: RateLimits, request: FastifyRequest): Promise<Principal> {
+  const enter = WITHOUT[access.entrance];
+  const cookie = sessionCookieIn(request);
+  if (cookie === null) return enter(request);
+  if (request.routeOptions.config.refusesSessions === true) {
+    return enter(request).catch(() => {
+      throw new RatchetError(
+        'unauthenticated',
+        'sessions of browsers do not count at this address: send a key as x-api-key, or a token as Authorization: Bearer',
+      );
+    });
+  }
+  await countFailures(failures, request, 0);
+  const admission = await admitBySession(access, request, cookie, enter);
+  if ('principal' in admission) return admission.principal;
+  try {
+    return await enter(request);
+  } catch (error) {
+    if (!isRatchetError(error, 'unauthenticated')) throw error;
+    request.log.warn({ reason: admission.refused, address: request.ip }, 'a session was refused');
+    if (admission.isGuess === true) await countFailures(failures, request, 1);
+    throw new RatchetError('unauthenticated', 'the session has ended, or never was; log in again: POST /session');
+  }
+}
+
+/** @returns whether a browser came with a session that does not count any more, so that it can be told to forget it. */
+export function cameWithEndedSession(request: FastifyRequest): boolean {
+  const { isPublic = false, refusesSessions = false } = request.routeOptions.config;
+  return !isPublic && !refusesSessions && credentialIn(request) === null && sessionCookieIn(request) !== null;
 }
 
 /** Empty text for what is no key and no token: it is refused like a wrong one. */

@@ -4,6 +4,7 @@ import { ERRORS } from '../domain/errors.ts';
 import { LIVE } from './live.ts';
 import { ANSWERS } from './openapi-answers.ts';
 import { EXAMPLES, PARAMETER_EXAMPLES } from './openapi-examples.ts';
+import { SESSION_SCHEMES, sessionPaths } from './openapi-session.ts';
 import type { Operation } from './operation.ts';
 import { OPERATIONS } from './operations.ts';
 import { hasEtag, takesIfMatch } from './rest-etags.ts';
@@ -42,9 +43,9 @@ export function openApiOf(prefix: string): OpenApi {
     jsonSchemaDialect: 'https://json-schema.org/draft/2020-12/schema',
     info: { title: 'Ratchet', version: '1', description: ABOUT },
     servers: [{ url: '/' }],
-    security: [{ apiKey: [] }, { bearer: [] }],
-    tags: [...new Set(ROUTES.map(tagOf))].map((name) => ({ name })),
-    paths,
+    security: [{ apiKey: [] }, { bearer: [] }, { session: [], csrf: [] }],
+    tags: [...new Set([...ROUTES.map(tagOf), 'session'])].map((name) => ({ name })),
+    paths: { ...paths, ...sessionPaths(prefix) },
     components: COMPONENTS,
   };
 }
@@ -95,6 +96,7 @@ const COMPONENTS = {
   securitySchemes: {
     apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
     bearer: { type: 'http', scheme: 'bearer', description: 'A token, or an API key.' },
+    ...SESSION_SCHEMES,
   },
 } as const;
 

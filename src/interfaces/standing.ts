@@ -1,4 +1,4 @@
-/** Ends what outlives its request, such as streams and sockets, when the caller's key or token does. */
+/** Ends what outlives its request, such as streams and sockets, when the caller's key, token or session does. */
 import type { Principal } from '../domain/access.ts';
 import type { Access } from './identity.ts';
 
@@ -6,17 +6,21 @@ import type { Access } from './identity.ts';
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Calls `onEnd` once, as soon as the key of `principal` is revoked or replaced, or its time is over.
+ * Calls `onEnd` once, as soon as the key of `principal` is revoked or replaced, its session ends, or its time is over.
  * Returns what stops the watch.
  */
-export function whileStanding({ keys }: Pick<Access, 'keys'>, principal: Principal, onEnd: () => void): () => void {
+export function whileStanding(
+  { keys, logins }: Pick<Access, 'keys' | 'logins'>,
+  principal: Principal,
+  onEnd: () => void,
+): () => void {
   let timer: NodeJS.Timeout | undefined;
-  let unwatch: () => void = () => undefined;
+  const unwatch: (() => void)[] = [];
   let isOver = false;
   const stop = (): void => {
     isOver = true;
     clearTimeout(timer);
-    unwatch();
+    for (const leave of unwatch) leave();
   };
   const end = (): void => {
     if (isOver) return;
@@ -32,7 +36,7 @@ export function whileStanding({ keys }: Pick<Access, 'keys'>, principal: Princip
   };
   arm();
   if (isOver) return stop;
-  unwatch = keys.watch(principal, end);
-  if (isOver) unwatch();
+  unwatch.push(keys.watch(principal, end), logins.watch(principal, end));
+  if (isOver) stop();
   return stop;
 }

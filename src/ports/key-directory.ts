@@ -12,9 +12,20 @@ export interface ConfiguredKey extends KeyGrant {
 /** Who was let in; or why nobody was, for the log of the server only. */
 export type Admission = { readonly principal: Principal } | { readonly refused: string };
 
+/** Somebody who came with a key before. */
+export interface KeyHolder {
+  readonly name: string;
+  readonly isProof: (proof: string) => boolean;
+  readonly until: number;
+}
+
 export interface KeyDirectory {
   /** @returns who holds `key`, sent from `address`. */
   admit(key: string, address: string): Admission;
+  /** @returns what proves that `principal` came with the key it came with; null for those who came without one. */
+  proofOf(principal: Principal): string | null;
+  /** @returns who holds a key of this name now, if it is still one that gives the proof; counts until `until` (milliseconds since the epoch). */
+  admitHolder(holder: KeyHolder, address: string): Admission;
   /** @returns whether the configuration has a key of this name. */
   isConfigured(name: string): boolean;
   /** Takes in everything that is stored by now. */

@@ -23,6 +23,8 @@ export interface IssuedToken {
 export interface Tokens {
   /** @returns who came with `token`. Never rejects: a token that can not be checked is refused. */
   admit(token: string): Promise<Admission>;
+  /** @returns what changes whenever the rules by which tokens of this principal (its id) are accepted do; null when none are any more. */
+  proofOf(principalId: string): string | null;
   /** Fails with `unsupported` where no secret for tokens is configured. */
   issue(grant: TokenGrant): Promise<IssuedToken>;
 }

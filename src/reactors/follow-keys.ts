@@ -14,7 +14,7 @@ import { decode } from '../domain/history.ts';
 import { timeOf } from '../domain/time.ts';
 import type { Credentials } from '../ports/credentials.ts';
 import type { EventPage, EventStore } from '../ports/event-store.ts';
-import type { Admission, ConfiguredKey, KeyDirectory } from '../ports/key-directory.ts';
+import type { Admission, ConfiguredKey, KeyDirectory, KeyHolder } from '../ports/key-directory.ts';
 import type { Runtime } from '../ports/runtime.ts';
 import { keepFollowing } from './keep-following.ts';
 
@@ -50,8 +50,9 @@ export class FollowedKeys implements KeyDirectory {
   #position: Position = START;
   /** By the beginning of their hash, which tells nothing about the key. */
   #entries = new Map<string, readonly Entry[]>();
-  /** The hash that each principal came with. */
-  readonly #cameWith = new WeakMap<Principal, string>();
+  #byName = new Map<string, readonly Entry[]>();
+  /** What each principal came with, as it was then. */
+  readonly #cameWith = new WeakMap<Principal, Entry>();
   readonly #watches = new Set<Watch>();
 
   constructor(deps: FollowedKeysDeps, configured: readonly ConfiguredKey[]) {
@@ -61,9 +62,20 @@ export class FollowedKeys implements KeyDirectory {
   }
 
   admit(key: string, address: string): Admission {
+    return this.#enter(this.#find(this.#deps.runtime.sha256(key)), address, null);
+  }
+
+  proofOf(principal: Principal): string | null {
+    return this.#cameWith.get(principal)?.hash ?? null;
+  }
+
+  admitHolder({ name, isProof, until }: KeyHolder, address: string): Admission {
+    const entry = this.#byName.get(name)?.find(({ hash }) => isProof(hash));
+    return this.#enter(entry, address, until);
+  }
+
+  #enter(entry: Entry | undefined, address: string, latest: number | null): Admission {
     const { runtime, credentials } = this.#deps;
-    const hash = runtime.sha256(key);
-    const entry = this.#find(hash);
     if (entry === undefined) return { refused: 'nobody has this key' };
     const { name, allowedIps } = entry.grant;
     if (!entry.active) return { refused: `the key ${name} is not active` };
@@ -71,8 +83,8 @@ export class FollowedKeys implements KeyDirectory {
     if (allowedIps.length > 0 && !credentials.isWithin(address, allowedIps)) {
       return { refused: `the key ${name} may not come from ${address}` };
     }
-    const principal = keyPrincipal(entry.grant, entry.until);
-    this.#cameWith.set(principal, hash);
+    const principal = keyPrincipal(entry.grant, earlier(entry.until, latest));
+    this.#cameWith.set(principal, entry);
     return { principal };
   }
 
@@ -96,9 +108,9 @@ export class FollowedKeys implements KeyDirectory {
   }
 
   watch(principal: Principal, onEnd: () => void): () => void {
-    const hash = this.#cameWith.get(principal);
-    if (hash === undefined) return () => undefined;
-    const watch = { hash, until: principal.until ?? null, onEnd };
+    const entry = this.#cameWith.get(principal);
+    if (entry === undefined) return () => undefined;
+    const watch = { hash: entry.hash, until: entry.until, onEnd };
     this.#watches.add(watch);
     this.#check(watch);
     return () => void this.#watches.delete(watch);
@@ -132,7 +144,9 @@ export class FollowedKeys implements KeyDirectory {
 
   #index(): void {
     const issued = [...this.#byId.values()].flatMap((state) => (state.status === 'active' ? entriesOf(state) : []));
-    this.#entries = Map.groupBy([...this.#configured, ...issued], ({ hash }) => beginning(hash));
+    const all = [...this.#configured, ...issued];
+    this.#entries = Map.groupBy(all, ({ hash }) => beginning(hash));
+    this.#byName = Map.groupBy(all, ({ grant }) => grant.name);
   }
 }
 
@@ -142,6 +156,11 @@ function entriesOf(key: ExistingKey): readonly Entry[] {
   if (key.previous === null) return [now];
   const until = timeOf(key.previous.until);
   return [now, { ...now, hash: key.previous.hash, until: end === null ? until : Math.min(end, until) }];
+}
+
+function earlier(one: number | null, other: number | null): number | null {
+  if (one === null || other === null) return one ?? other;
+  return Math.min(one, other);
 }
 
 function beginning(hash: string): string {

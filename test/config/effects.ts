@@ -132,6 +132,11 @@ export const EFFECTS: Readonly<Record<string, Effect>> = {
   'auth.api_keys[].allowed_ips': BOUND_KEY,
   'auth.jwt.*': JWT,
   'auth.oauth2.*': OAUTH2,
+  'auth.session.idle_timeout': by(
+    'e2e/sessions.test.ts',
+    'is auth.session.idle_timeout without a request, also for what it has opened',
+  ),
+  'auth.session.max_age': by('e2e/sessions.test.ts', 'is auth.session.max_age at most, however much it is used'),
   'security.allow_process_isolation': by(
     'config/applied.test.ts',
     'does not start, unless security.allow_process_isolation says so',

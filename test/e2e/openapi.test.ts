@@ -73,7 +73,8 @@ describe('the document', () => {
         (start) => `${method} ${start}${path.replaceAll(/:(\w+)/g, '{$1}')}`,
       ),
     );
-    expect(told.toSorted()).toEqual([...new Set(wanted)].toSorted());
+    const sessions = ['GET', 'POST', 'DELETE'].map((method) => `${method} /api/v1/session`);
+    expect(told.toSorted()).toEqual([...new Set([...wanted, ...sessions])].toSorted());
     const ids = operations().map(({ operation }) => operation.operationId);
     expect(new Set(ids).size).toBe(ids.length);
     expect(document.openapi).toBe('3.1.0');
@@ -220,3 +221,24 @@ it.each(['/docs', '/api/v1/docs'])(
     expect((await call(served.url, 'POST', path)).status).toBe(405);
   },
 );
+
+describe('sessions in the document', () => {
+  it('are a way in, with their CSRF token, and answer as it says', async () => {
+    const { components, security } = document as unknown as {
+      components: { securitySchemes: Record<string, { in: string; name: string }> };
+      security: readonly object[];
+    };
+    expect(security).toContainEqual({ session: [], csrf: [] });
+    expect(components.securitySchemes['session']).toMatchObject({ in: 'cookie', name: 'ratchet_session' });
+    expect(components.securitySchemes['csrf']).toMatchObject({ in: 'header', name: 'x-csrf-token' });
+    const at = document.paths['/api/v1/session'];
+    for (const [method, status] of [
+      ['post', '201'],
+      ['get', '200'],
+    ] as const) {
+      const answer = await call(served.url, method.toUpperCase(), '/api/v1/session');
+      const schema = at?.[method]?.responses[status]?.content?.['application/json']?.schema;
+      expect([String(answer.status), problemsOf(schema ?? { not: {} }, answer.body)]).toEqual([status, []]);
+    }
+  });
+});

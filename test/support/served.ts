@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { createHttp } from '../../src/interfaces/http.ts';
 import { localOnly } from '../../src/interfaces/identity.ts';
 import { addRest, methodsBelow } from '../../src/interfaces/rest.ts';
+import { addSessions } from '../../src/interfaces/sessions.ts';
 import type { TestApp } from './app.ts';
 
 export interface Served {
@@ -25,6 +26,7 @@ export async function serveTestApp({ app }: TestApp): Promise<Served> {
     methodsAt: methodsBelow(PREFIX),
     onRefusal: () => undefined,
   });
+  addSessions(http, app.core, PREFIX);
   addRest(http, app.core, PREFIX);
   return { url: await http.listen({ host: '127.0.0.1', port: 0 }), close: () => http.close() };
 }

@@ -183,13 +183,14 @@ export class GraphqlSockets {
     line.principal = principal;
     line.stopWatch();
     line.stopWatch = whileStanding(core.access, principal, () =>
-      line.socket.close(CloseCode.Unauthorized, 'the key or token has ended'),
+      line.socket.close(CloseCode.Unauthorized, 'the key, token or session has ended'),
     );
   }
 
   #prepare({ subscriptions, extra: line }: LineContext, id: string, payload: SubscribePayload) {
     const { engine } = this.#options;
     if (line.principal === null) throw new RatchetError('unauthenticated', 'nobody is known to call');
+    this.#options.core.access.logins.used(line.principal);
     if (Object.keys(subscriptions).length > MAX_SUBSCRIPTIONS) {
       const said = `at most ${MAX_SUBSCRIPTIONS} operations run over one socket`;
       return [refusal('rate_limited', said, { most: MAX_SUBSCRIPTIONS })];

@@ -36,8 +36,8 @@ export interface McpRoutes {
   readonly authorization: AuthorizationServer | null;
 }
 
-/** Answers wait for tools, which have limits of their own; timers of the runtime reach no further. */
-const OWN_TIME = { handlerTimeout: 2 ** 31 - 1 };
+/** Answers wait for tools, which have limits of their own; timers of the runtime reach no further. Agents use keys: cookies would let pages in. */
+const OWN_RULES = { handlerTimeout: 2 ** 31 - 1, config: { refusesSessions: true } };
 
 /** Adds the paths; whoever calls has been found out by the listener. */
 export function addMcp(http: FastifyInstance, mount: McpMount, routes: McpRoutes): void {
@@ -49,7 +49,7 @@ export function addMcp(http: FastifyInstance, mount: McpMount, routes: McpRoutes
     bus: mount.changes,
   });
   const sessions = new HttpSessions(mount, places);
-  const bounds = { ...OWN_TIME, ...(routes.maxInputBytes === undefined ? {} : { bodyLimit: routes.maxInputBytes }) };
+  const bounds = { ...OWN_RULES, ...(routes.maxInputBytes === undefined ? {} : { bodyLimit: routes.maxInputBytes }) };
   const { sse, authorization } = routes;
   const resource = authorization === null ? null : new ProtectedResource(authorization, routes.path);
   const oldest = sse === null ? null : new SseSessions(mount, places, sse.messages);
