@@ -11,7 +11,7 @@ import type { EventPages } from './pages.ts';
 import { sha256 } from './sha256.ts';
 
 const PAGE_EVENTS = 500;
-const PAGE_CHARACTERS = 4 * 1024 * 1024;
+const PAGE_CHARACTERS = 1024 * 1024;
 
 /** @returns whether a file of this name is compressed. */
 export function isCompressed(file: string): boolean {
