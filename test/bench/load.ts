@@ -73,6 +73,11 @@ export async function startBareRoute(body: string): Promise<Helper> {
   return (await startChild(new URL('./bare-route.ts', import.meta.url), [body])).helper;
 }
 
+/** A server of the bare MCP library over HTTP. @param file with {tools, result} as JSON */
+export async function startBareMcp(file: string): Promise<Helper> {
+  return (await startChild(new URL('./bare-mcp.ts', import.meta.url), ['http', file])).helper;
+}
+
 async function startChild(file: URL, args: readonly string[] = []): Promise<{ child: ChildProcess; helper: Helper }> {
   const child = fork(file, args, { execArgv: [] });
   const [ready] = (await once(child, 'message')) as [FromLoad];

@@ -81,10 +81,12 @@ export function descendants(root: number, except: ReadonlySet<number> = new Set(
 
 /** @returns the proportional set size of a process and all below it, MB of a million bytes. */
 export function memoryOf(root: number): number {
-  const kilobytes = [root, ...descendants(root)].map((pid) => {
-    return Number(/^Pss:\s+(\d+) kB/m.exec(text(`/proc/${pid}/smaps_rollup`))?.[1] ?? 0);
-  });
-  return (sum(kilobytes) * 1024) / 1e6;
+  return sum([root, ...descendants(root)].map(memoryOfOne));
+}
+
+/** @returns the proportional set size of a process alone, MB of a million bytes. */
+export function memoryOfOne(pid: number): number {
+  return (Number(/^Pss:\s+(\d+) kB/m.exec(text(`/proc/${pid}/smaps_rollup`))?.[1] ?? 0) * 1024) / 1e6;
 }
 
 /** Microseconds of each thread, by its id and name. */

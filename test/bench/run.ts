@@ -14,6 +14,7 @@ import { executions } from './executions.ts';
 import { graphqlLive } from './graphql-live.ts';
 import { latency } from './latency.ts';
 import { load, machine } from './machine.ts';
+import { mcp } from './mcp.ts';
 import { recovery } from './recovery.ts';
 import { replay } from './replay.ts';
 import { tableOf } from './report.ts';
@@ -29,6 +30,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   executions,
   graphqlLive,
   latency,
+  mcp,
   recovery,
   replay,
   restRead,
