@@ -36,6 +36,11 @@ const database = section('Where events and read models are kept.', {
     true,
     'Whether PostgreSQL statements are prepared once; switch off behind a pooler that forbids it.',
   ),
+  autoMigrate: setting(
+    flag,
+    true,
+    'Whether a start brings the tables of PostgreSQL up to date; else `ratchet migrate` does, before an upgrade.',
+  ),
 });
 
 const execution = section('Limits of a single execution.', {

@@ -1,4 +1,5 @@
 /** The one place that joins ports to adapters: opens everything in order, and closes it in the opposite one. */
+import { hash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -9,6 +10,7 @@ import { openCodeSyntax } from '../infra/code-syntax.ts';
 import { credentials } from '../infra/credentials.ts';
 import { cronerCron } from '../infra/cron.ts';
 import { openEventStore } from '../infra/event-store/open.ts';
+import type { PostgresStoreOptions } from '../infra/event-store/postgres.ts';
 import { openFiles } from '../infra/files.ts';
 import { makeFolder } from '../infra/folder.ts';
 import { type ModelsOptions, openModels } from '../infra/models.ts';
@@ -30,7 +32,7 @@ import { openSourceMaps } from '../infra/source-map.ts';
 import { openTaskSource, type SourceSettings } from '../infra/sources/open.ts';
 import { openTestCases } from '../infra/task-tests.ts';
 import { openTokens, type TokenSettings } from '../infra/tokens.ts';
-import { type OwnSession, openLockedSession, openLoneSession } from '../infra/worker-sessions.ts';
+import { type OwnSession, openLockedSession, openLoneSession, sessionFolderOf } from '../infra/worker-sessions.ts';
 import type { ReadModels } from '../projections/read-models.ts';
 import { openBatches } from '../queries/batch.ts';
 import { countDeliveries, deliveryTable } from '../queries/delivery.ts';
@@ -81,10 +83,14 @@ export interface AccessSettings {
 
 /** Everything the program can be told, already checked. */
 export interface AppSettings {
-  /** `sqlite:FILE` or `sqlite::memory:`. */
+  /** `sqlite:FILE`, `sqlite::memory:` or `postgresql://…`. */
   readonly eventStoreUrl: string;
+  /** Of a log in PostgreSQL; as the adapter does where left out. */
+  readonly postgres?: PostgresStoreOptions;
   /** File of the read models; null: beside the log, or in memory with it. */
   readonly readStoreFile: string | null;
+  /** Keeps the read models of a log that is no file; where left out or null they are in memory. */
+  readonly dataFolder?: string | null;
   /** Executions at once. */
   readonly workers: number;
   /** Executions of one caller at once; no limit where left out or null. */
@@ -160,6 +166,9 @@ const CLOSE_GRACE_MS = 5_000;
 const REMOTE_PATIENCE_MS = 10_000;
 /** How long a start waits for the read models before it says so and goes on. */
 const CATCH_UP_MS = 60_000;
+/** Connections to PostgreSQL where nothing else is said, and those of them that the projector has. */
+const DEFAULT_POOL = 20;
+const PROJECTOR_POOL = 2;
 /** Executions that only wait for others keep their process beside those that run. */
 const PROCESSES_PER_PLACE = 2;
 
@@ -201,7 +210,9 @@ async function openParts(settings: AppSettings, closers: Closers) {
   };
   const runtime = systemRuntime();
   const place = placeOf(settings);
-  const store = await openEventStore(settings.eventStoreUrl);
+  const { postgres = {} } = settings;
+  const poolSize = Math.max(1, (postgres.poolSize ?? DEFAULT_POOL) - PROJECTOR_POOL);
+  const store = await openEventStore(settings.eventStoreUrl, { postgres: { ...postgres, poolSize } });
   closers.push(() => store.close());
   const rows = openSqliteReadStore<ReadModels>(place.readStoreFile);
   closers.push(() => rows.close());
@@ -218,7 +229,14 @@ async function openParts(settings: AppSettings, closers: Closers) {
   });
   closers.push(() => debugSandbox.close());
   const projector = place.isShared
-    ? await projectOnThread({ eventStoreUrl: settings.eventStoreUrl, readStoreFile: place.readStoreFile }, onTrouble)
+    ? await projectOnThread(
+        {
+          eventStoreUrl: settings.eventStoreUrl,
+          readStoreFile: place.readStoreFile,
+          postgres: { ...postgres, poolSize: PROJECTOR_POOL },
+        },
+        onTrouble,
+      )
     : await projectInline(store, rows, onTrouble);
   closers.push(() => projector.close());
   const session = openSession(place, runtime.newId());
@@ -466,9 +484,21 @@ function placeOf(settings: AppSettings): Place {
   const path = rest.join(':');
   if (scheme === 'memory' || path === ':memory:')
     return { readStoreFile: ':memory:', sessionFolder: null, isShared: false };
-  const file = path.startsWith('//') ? path.slice(2) : path;
+  const file = scheme === 'sqlite' ? path.replace(/^\/\//, '') : fileOf(settings);
+  if (file === null) return { readStoreFile: ':memory:', sessionFolder: null, isShared: false };
   makeDataFolder(dirname(file));
-  return { readStoreFile: settings.readStoreFile ?? `${file}.read`, sessionFolder: `${file}.sessions`, isShared: true };
+  return {
+    readStoreFile: settings.readStoreFile ?? `${file}.read`,
+    sessionFolder: sessionFolderOf(file),
+    isShared: true,
+  };
+}
+
+/** Beside which the files of a log in PostgreSQL are: named for the database, because read models are of one log only. */
+function fileOf({ eventStoreUrl, dataFolder = null }: AppSettings): string | null {
+  if (dataFolder === null) return null;
+  const { host, pathname, search } = new URL(eventStoreUrl);
+  return join(dataFolder, `postgres-${hash('sha256', `${host}${pathname}${search}`).slice(0, 16)}`);
 }
 
 function makeDataFolder(folder: string): void {

@@ -15,6 +15,7 @@ import type { AnalyzeOptions } from './cli/diagnose.ts';
 import { type ExitCode, explainExit } from './cli/exit.ts';
 import type { GenerateTaskOptions } from './cli/generate-task.ts';
 import { callerKey, mcpAccess, mcpSettings } from './cli/mcp-settings.ts';
+import type { MigrateOptions } from './cli/migrate.ts';
 import { addMovingCommands } from './cli/moving-commands.ts';
 import { type Output, openOutput } from './cli/output.ts';
 import type { ProfileOptions, TraceOptions } from './cli/profile.ts';
@@ -118,6 +119,7 @@ function program(): Command {
   addDiagnosisCommands(root);
   addTimeCommands(root);
   addConfigCommands(root);
+  addDatabaseCommands(root);
   addAccessCommands(root);
   addScheduleCommands(root, withSettings);
   addCompletion(root);
@@ -333,6 +335,19 @@ function addRecordCommands(root: Command): void {
     .action((names: string[], _options, command: Command) =>
       withSettings(command, async (settings, output) =>
         (await inspection()).rebuildProjections(settings, names, output),
+      ),
+    );
+}
+
+function addDatabaseCommands(root: Command): void {
+  root
+    .command('migrate')
+    .description('bring the tables of a PostgreSQL database up to this program, before it is started')
+    .option('--status', 'only tell what has been applied')
+    .option('--roles <name>', 'only print a script that gives a role the rights to run Ratchet and no others')
+    .action((options: MigrateOptions, command: Command) =>
+      withSettings(command, async (settings, output) =>
+        (await import('./cli/migrate.ts')).migrateDatabase(settings, options, output),
       ),
     );
 }

@@ -21,7 +21,10 @@ const TAKE_OVER_MS = 500;
 
 const tell = (message: FromProjector): void => parentPort?.postMessage(message);
 const stop = new AbortController();
-const events = await openEventStore(settings.eventStoreUrl, { sqlite: { readOnly: true } });
+const events = await openEventStore(settings.eventStoreUrl, {
+  sqlite: { readOnly: true },
+  postgres: settings.postgres ?? {},
+});
 const rows = openSqliteReadStore<ReadModels>(settings.readStoreFile);
 let runner: ProjectionRunner | null = null;
 

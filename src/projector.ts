@@ -1,4 +1,5 @@
 /** What a projector is, and the one that runs in line, for a store in memory. */
+import type { PostgresStoreOptions } from '../infra/event-store/postgres.ts';
 import { holdLock } from '../infra/event-store/sqlite-lock.ts';
 import type { ReadStore } from '../infra/read-store/sqlite.ts';
 import { PROJECTIONS } from '../projections/index.ts';
@@ -21,6 +22,8 @@ export interface Projector {
 export interface ProjectorSettings {
   readonly eventStoreUrl: string;
   readonly readStoreFile: string;
+  /** Of a log in PostgreSQL. */
+  readonly postgres?: PostgresStoreOptions;
 }
 
 /** An error as it crosses from the thread. */

@@ -77,6 +77,12 @@ module.exports = {
       to: { path: '^(node:)?sqlite$' },
     },
     {
+      name: 'postgresql-stays-in-its-adapters',
+      severity: 'error',
+      from: { pathNot: ['^infra/(postgres|event-store|read-store)/', '^test/'] },
+      to: { path: '(^|node_modules/)pg(/|$)' },
+    },
+    {
       name: 'processes-stay-in-the-sandbox',
       severity: 'error',
       from: { pathNot: ['^infra/sandbox/', '^infra/deploy/', '^src/launcher[.]cjs$', '^test/'] },

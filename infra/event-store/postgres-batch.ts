@@ -10,7 +10,7 @@ import { earlierAppend, type StoredAt, versionConflict } from './rules.ts';
 
 const APPEND =
   'SELECT versions, positions, earlier FROM append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, ' +
-  '$15, $16, $17, $18, $19)';
+  '$15, $16, $17, $18, $19, $20)';
 
 /** @returns the call that stores these appends; no event id may be in two of them. */
 export function appendCall(requests: readonly AppendRequest[], lockTimeoutMs: number): Query {
@@ -50,6 +50,7 @@ export function appendCall(requests: readonly AppendRequest[], lockTimeoutMs: nu
       events.map((event) => event.correlationId),
       events.map((event) => event.causationId),
       events.map((event) => event.traceparent),
+      events.map((event) => event.recordedAt ?? null),
       startsOf(payloads),
       payloads.map((payload) => payload.length),
       Buffer.concat(payloads),

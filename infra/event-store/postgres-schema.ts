@@ -53,7 +53,7 @@ const APPEND = `
     streams text[], append_streams integer[], expected bigint[], sizes integer[],
     event_appends integer[], event_ordinals integer[], event_ids uuid[], types text[], schema_versions integer[],
     occurred_ats text[], principals text[], command_ids text[], correlation_ids text[], causation_ids text[],
-    traceparents text[], payload_starts integer[], payload_sizes integer[], payloads bytea,
+    traceparents text[], recorded_ats text[], payload_starts integer[], payload_sizes integer[], payloads bytea,
     OUT versions bigint[], OUT positions bigint[], OUT earlier jsonb
   )
   LANGUAGE plpgsql VOLATILE
@@ -62,6 +62,7 @@ const APPEND = `
   DECLARE
     head bigint;
     recorded text;
+    present text;
     heads bigint[];
     known integer[];
     befores bigint[];
@@ -77,9 +78,7 @@ const APPEND = `
 
     SELECT position, recorded_at INTO head, recorded FROM events ORDER BY position DESC LIMIT 1;
     head := coalesce(head, 0);
-    recorded := greatest(
-      recorded, to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') COLLATE "C"
-    );
+    present := to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
     SELECT array_agg(
         coalesce((SELECT e.version FROM events e WHERE e.stream = s.stream ORDER BY e.version DESC LIMIT 1), -1)
         ORDER BY s.ordinal
@@ -115,12 +114,14 @@ const APPEND = `
       INSERT INTO events (position, stream, version, event_id, type, schema_version, occurred_at, recorded_at,
           principal, command_id, correlation_id, causation_id, traceparent, payload)
         SELECT befores[e.append] + e.ordinal, streams[append_streams[e.append]], bases[e.append] + e.ordinal,
-            e.id, e.type, e.schema_version, e.occurred_at, recorded, e.principal, e.command_id, e.correlation_id,
-            e.causation_id, e.traceparent, substring(payloads FROM e.payload_start FOR e.payload_size)
+            e.id, e.type, e.schema_version, e.occurred_at,
+            greatest(recorded, max(coalesce(e.recorded_at, present) COLLATE "C") OVER (ORDER BY e.append, e.ordinal)),
+            e.principal, e.command_id, e.correlation_id, e.causation_id, e.traceparent,
+            substring(payloads FROM e.payload_start FOR e.payload_size)
           FROM unnest(event_appends, event_ordinals, event_ids, types, schema_versions, occurred_ats, principals,
-              command_ids, correlation_ids, causation_ids, traceparents, payload_starts, payload_sizes)
+              command_ids, correlation_ids, causation_ids, traceparents, recorded_ats, payload_starts, payload_sizes)
             AS e(append, ordinal, id, type, schema_version, occurred_at, principal, command_id, correlation_id,
-              causation_id, traceparent, payload_start, payload_size)
+              causation_id, traceparent, recorded_at, payload_start, payload_size)
           WHERE positions[e.append] IS NOT NULL;
     END IF;
   END

@@ -59,15 +59,12 @@ export function connections(url: string, options: PostgresOptions = {}): Connect
     fallback_application_name: 'ratchet',
   };
   const mayListen = preparedStatements && poolSize > 1;
-  const pool = configured(
-    () =>
-      new Pool({
-        ...shared,
-        max: mayListen ? poolSize - 1 : poolSize,
-        idleTimeoutMillis: idleTimeoutMs,
-        query_timeout: STALLED_MS,
-      }),
-  );
+  const pool = new Pool({
+    ...shared,
+    max: mayListen ? poolSize - 1 : poolSize,
+    idleTimeoutMillis: idleTimeoutMs,
+    query_timeout: STALLED_MS,
+  });
   // The pool has dropped the connection already; who needs one next gets a new one, or its error.
   pool.on('error', () => {});
   const underWay = new Set<Promise<unknown>>();
@@ -87,7 +84,7 @@ export function connections(url: string, options: PostgresOptions = {}): Connect
         underWay.delete(asked);
       }
     },
-    client: () => configured(() => new Client(shared)),
+    client: () => new Client(shared),
     async close() {
       // A pool that ends forgets who still waits for a connection of it.
       await Promise.allSettled(underWay);
@@ -97,7 +94,7 @@ export function connections(url: string, options: PostgresOptions = {}): Connect
 }
 
 /** Connects once, so that what is wrong is told at start. Fails with `store_unavailable`. */
-export async function assertReachable({ place, query }: Connections): Promise<void> {
+export async function assertReachable({ place, query }: Pick<Connections, 'place' | 'query'>): Promise<void> {
   let version: unknown;
   try {
     const [row] = await query({ text: "SELECT current_setting('server_version_num')" });
@@ -114,7 +111,7 @@ export async function assertReachable({ place, query }: Connections): Promise<vo
 }
 
 /** @returns the major release of a number such as `150018`. */
-export function majorOf(versionNumber: string): number {
+function majorOf(versionNumber: string): number {
   return Math.trunc(Number(versionNumber) / 10_000);
 }
 
@@ -140,16 +137,4 @@ function urlOf(url: string): URL {
     'configuration_invalid',
     'the address of the database is no URL such as postgresql://user:password@host:5432/name',
   );
-}
-
-/** What the driver refuses in a URL, such as a file of certificates that is not there. */
-function configured<Made>(make: () => Made): Made {
-  try {
-    return make();
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new RatchetError('configuration_invalid', `the address of the database can not be used: ${reason}`, {
-      cause,
-    });
-  }
 }

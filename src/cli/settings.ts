@@ -28,7 +28,8 @@ export function shownUrl(url: string): string {
 
 /**
  * @param cpus processors of this machine, for the number of workers where none is set
- * @param dataFolder keeps copies of remote task sources; null: they go with the process
+ * @param dataFolder keeps copies of remote task sources, and what a database elsewhere leaves to this machine; null: they
+ *   go with the process
  */
 export function appSettings(
   config: Config,
@@ -40,7 +41,15 @@ export function appSettings(
   const workers = config.workers.count ?? cpus * PLACES_PER_PROCESSOR;
   return {
     eventStoreUrl: config.eventStore.url ?? config.database.url,
+    postgres: {
+      poolSize: config.database.poolSize,
+      connectionTimeoutMs: config.database.connectionTimeoutMs,
+      idleTimeoutMs: config.database.idleTimeoutMs,
+      preparedStatements: config.database.preparedStatements,
+      autoMigrate: config.database.autoMigrate,
+    },
     readStoreFile: null,
+    dataFolder,
     workers,
     maxPerClient: execution.maxConcurrentPerClient,
     warmWorkers: Math.min(2, workers),

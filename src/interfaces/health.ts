@@ -1,5 +1,6 @@
 /** Health for load balancers and people: quick and open at `/health`, with every part below the prefix. */
 import type { FastifyInstance } from 'fastify';
+import { asRatchetError } from '../domain/errors.ts';
 
 /** Load balancers have no keys, and look all the time. */
 const OPEN = { config: { isPublic: true, isUnlimited: true } };
@@ -19,10 +20,11 @@ export function addHealth(
 ): void {
   const startedAt = process.uptime();
   const base = () => ({ version, uptime_seconds: Math.round(process.uptime() - startedAt), node: process.version });
-  const look = async (): Promise<{ readonly status: string } & object> => read().catch(() => ({ status: 'unhealthy' }));
+  const look = async (): Promise<{ readonly status: string; readonly reason?: string } & object> =>
+    read().catch((error: unknown) => ({ status: 'unhealthy', reason: reasonOf(error) }));
   http.get('/health', OPEN, async (_request, reply) => {
-    const { status } = await look();
-    return reply.code(status === 'unhealthy' ? 503 : 200).send({ status, ...base() });
+    const { status, reason } = await look();
+    return reply.code(status === 'unhealthy' ? 503 : 200).send({ status, reason, ...base() });
   });
   const paths = [...(prefix === '' ? [] : [`${prefix}/health`]), ...(statusPath === undefined ? [] : [statusPath])];
   for (const path of paths) {
@@ -31,4 +33,10 @@ export function addHealth(
       return reply.code(health.status === 'unhealthy' ? 503 : 200).send({ ...base(), ...health });
     });
   }
+}
+
+/** Anybody may read it: not with the address of the database, and nothing of what went wrong inside. */
+function reasonOf(error: unknown): string {
+  const { code } = asRatchetError(error);
+  return code === 'store_unavailable' ? 'Database connection failed' : code;
 }

@@ -55,13 +55,19 @@ const MCP_RATES = by(
   'count batches and each of their items (security.rate_limiting.batch_execute_per_minute)',
 );
 const MONITORING = { owner: 'monitoring' } as const;
+const PG_LOG = 'infra/event-store/postgres-log.test.ts';
 const POSTGRES = { owner: 'postgres' } as const;
 
 /** By path in the file; a path that ends in `.*` stands for every key below it that is not named itself. */
 export const EFFECTS: Readonly<Record<string, Effect>> = {
   environment: PRODUCTION,
   'database.url': STORE,
-  'database.*': POSTGRES,
+  'database.pool_size': by(PG_LOG, 'opens no more connections than pool_size, those that listen included'),
+  'database.max_connections': by('config/load.test.ts', 'the smaller of pool_size and max_connections is the pool'),
+  'database.connection_timeout': by(PG_LOG, 'no wait for a connection is longer than connection_timeout'),
+  'database.idle_timeout': by(PG_LOG, 'is closed after idle_timeout'),
+  'database.prepared_statements': by(PG_LOG, 'as prepared_statements says'),
+  'database.auto_migrate': by('e2e/postgres.test.ts', 'where it may not migrate, a start says'),
   'event_store.url': STORE,
   'logging.level': LOG,
   'logging.targets': LOG,

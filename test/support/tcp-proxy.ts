@@ -5,6 +5,8 @@ export interface TcpProxy {
   readonly port: number;
   /** How many connections have been made through it. */
   readonly connections: () => number;
+  /** Whether something with this text in it has been sent to the server. */
+  readonly hasSent: (text: string) => boolean;
   /** Cuts all connections and takes no new ones. */
   goDown(): void;
   /** Takes connections again. */
@@ -26,6 +28,7 @@ export async function startProxy(target: number): Promise<TcpProxy> {
   let marker: string | null = null;
   let swallowed = Promise.withResolvers<void>();
   let count = 0;
+  let sent = '';
 
   const cut = (): void => {
     for (const pair of pairs) for (const socket of pair) socket.destroy();
@@ -41,6 +44,7 @@ export async function startProxy(target: number): Promise<TcpProxy> {
     pairs.add(pair);
     client.on('data', (data) => {
       if (marker !== null && data.includes(marker)) doomed.add(upstream);
+      sent += data.toString('latin1');
       upstream.write(data);
     });
     upstream.on('data', (data) => {
@@ -61,6 +65,7 @@ export async function startProxy(target: number): Promise<TcpProxy> {
   return {
     port: address.port,
     connections: () => count,
+    hasSent: (text) => sent.includes(text),
     goDown() {
       isDown = true;
       cut();
