@@ -179,7 +179,7 @@ it('streams of one who may not read are refused', async () => {
   for (const [name, open] of LIVE) {
     const operation = OPERATIONS.find((one) => one.name === name);
     if (operation === undefined) throw new Error(name);
-    const input = name.startsWith('get_execution') ? { execution_id } : {};
+    const input = name === 'get_batch' ? { batch_id: 'any' } : name.startsWith('get_execution') ? { execution_id } : {};
     const watch = {
       core: app.core,
       operation,
