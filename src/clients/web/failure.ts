@@ -1,8 +1,5 @@
 /** The one error that the web client throws: what happened, as a code that programs can tell apart. */
 
-/** Codes of the client itself; all others are those of the server (docs/errors.md). */
-export type ClientCode = 'unreachable' | 'connection_lost' | 'timeout' | 'closed' | 'protocol_error';
-
 export interface FailureFacts {
   /** Whether the same call can succeed later. */
   readonly retryable?: boolean;
@@ -15,6 +12,7 @@ export interface FailureFacts {
 /** An abort by the caller's own signal is no failure: it rejects with the reason of the signal. */
 export class RatchetClientError extends Error {
   override readonly name = 'RatchetClientError';
+  /** `unreachable`, `connection_lost`, `timeout`, `closed`, `protocol_error`, or a code of the server (docs/errors.md). */
   readonly code: string;
   readonly retryable: boolean;
   readonly retryAfterMs: number | null;

@@ -1,3 +1,4 @@
+import { createServer } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Progress, RatchetClientError, RatchetMCPClient } from '../../../src/clients/web/index.ts';
 import { authenticateBy } from '../../../src/interfaces/identity.ts';
@@ -168,5 +169,26 @@ it('falls back to HTTP+SSE where the server has no Streamable HTTP', async () =>
   await using old = await serveMcp(app, { routes: { path: '/elsewhere' } });
   const ratchet = new RatchetMCPClient({ baseUrl: `${old.url}/` });
   expect(await ratchet.executeTask('weather-api', { location: 'Rome' })).toMatchObject({ status: 'completed' });
+  ratchet.close();
+});
+
+it('sends its key to no other server than the one that was named', async () => {
+  const asked: (string | undefined)[] = [];
+  const listen = async (answer: string) => {
+    const server = createServer(({ method }, response) => {
+      asked.push(method);
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write(answer);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const close = () => server.close().closeAllConnections();
+    return { url: `http://127.0.0.1:${port}`, [Symbol.dispose]: close };
+  };
+  using other = await listen('');
+  using named = await listen(`event: endpoint\ndata: ${other.url}/messages?sessionId=1\n\n`);
+  const ratchet = new RatchetMCPClient({ baseUrl: named.url, apiKey, transport: 'sse' });
+  expect(await failureOf(ratchet.listTasks())).toMatchObject({ code: 'protocol_error' });
+  expect(asked).toEqual(['GET']);
   ratchet.close();
 });
