@@ -18,9 +18,7 @@ export function addMovingCommands(events: Command, withSettings: WithSettings): 
     .requiredOption('--out <file>', 'file to write, compressed where it ends in .gz; - for standard output')
     .option('--resume', 'go on with a file that was begun, or add what is new to one that is whole')
     .action((options: ExportCommandOptions, command: Command) =>
-      withSettings(command, async (settings, output) =>
-        (await work()).exportEvents(settings.eventStoreUrl, options, output),
-      ),
+      withSettings(command, async (settings, output) => (await work()).exportEvents(settings, options, output)),
     );
   events
     .command('import')
@@ -30,9 +28,7 @@ export function addMovingCommands(events: Command, withSettings: WithSettings): 
     .option('--resume', 'take what is there of a file that was cut off')
     .option('--force', FORCE)
     .action((file: string, options: ImportOptions, command: Command) =>
-      withSettings(command, async (settings, output) =>
-        (await work()).importEvents(settings.eventStoreUrl, file, options, output),
-      ),
+      withSettings(command, async (settings, output) => (await work()).importEvents(settings, file, options, output)),
     );
   events
     .command('copy')
@@ -42,7 +38,7 @@ export function addMovingCommands(events: Command, withSettings: WithSettings): 
     .option('--follow', 'go on with what is stored meanwhile, until stopped')
     .option('--force', FORCE)
     .action((options: CopyOptions, command: Command) =>
-      withSettings(command, async (_settings, output) => (await work()).copyEvents(options, output)),
+      withSettings(command, async (settings, output) => (await work()).copyEvents(settings, options, output)),
     );
   events
     .command('verify')
@@ -50,8 +46,6 @@ export function addMovingCommands(events: Command, withSettings: WithSettings): 
     .option('--from <place>', 'database or file to read; the database of the configuration when left out')
     .option('--against <place>', 'database or file to compare with')
     .action((options: VerifyOptions, command: Command) =>
-      withSettings(command, async (settings, output) =>
-        (await work()).verifyEvents(settings.eventStoreUrl, options, output),
-      ),
+      withSettings(command, async (settings, output) => (await work()).verifyEvents(settings, options, output)),
     );
 }
