@@ -20,6 +20,7 @@ import { openPatternCheck } from '../infra/pattern-check.ts';
 import { eventStoreBlobs } from '../infra/payload-blobs.ts';
 import { memoryRateLimits } from '../infra/rate-limits.ts';
 import { openSqliteReadStore } from '../infra/read-store/sqlite.ts';
+import type { Reachability } from '../infra/redis-rate-limits.ts';
 import { openResultLines } from '../infra/result-lines.ts';
 import { systemRuntime } from '../infra/runtime.ts';
 import { openDebugSandbox } from '../infra/sandbox/debug-pool.ts';
@@ -121,6 +122,8 @@ export interface AppSettings {
   /** Keeps copies of sources that are no folders; where left out or null they go with the process. */
   readonly copiesFolder?: string | null;
   readonly access: AccessSettings;
+  /** Where nodes share their counts for limits; each counts for itself where left out or null. */
+  readonly redisUrl?: string | null;
   /** False for commands that only read or record, and leave running to a server. */
   readonly runs: boolean;
   /** Where results of executions go; nowhere where left out. */
@@ -140,6 +143,8 @@ export interface AppHealth {
   readonly executions: { readonly pending: number; readonly running: number; readonly here: number };
   readonly deliveries: { readonly open: number; readonly dead_lettered: number };
   readonly sources: readonly SourceStatus[];
+  /** Told where it is used; while it is away, each node counts for itself. */
+  readonly redis?: Reachability;
 }
 
 export interface App {
@@ -252,6 +257,7 @@ async function openParts(settings: AppSettings, closers: Closers) {
   const { mcpServers, languageModel, close: closeModels } = openModels(settings.models);
   closers.push(() => closeModels());
 
+  const { rateLimits, reachability } = await openRateLimits(settings, closers);
   const blobs = eventStoreBlobs(store, () => runtime.now());
   const directory = new FollowedTasks(store);
   const keys = new FollowedKeys({ store, runtime, credentials }, settings.access.keys);
@@ -268,6 +274,7 @@ async function openParts(settings: AppSettings, closers: Closers) {
     directory,
     keys,
     logins,
+    rateLimits,
     schemas: openSchemaCheck(),
     testCases: openTestCases(),
     cron: cronerCron(),
@@ -304,7 +311,23 @@ async function openParts(settings: AppSettings, closers: Closers) {
       scanMs: SCAN_MS,
     },
   );
-  return { ...shared, onTrouble, rows, projector, session, completions, runner };
+  return { ...shared, reachability, onTrouble, rows, projector, session, completions, runner };
+}
+
+/** Counts for limits: of this process, or in Redis, which is loaded only where it is used. */
+async function openRateLimits({ redisUrl = null, logger }: AppSettings, closers: Closers) {
+  if (redisUrl === null) return { rateLimits: memoryRateLimits(), reachability: () => null };
+  const { openRedisRateLimits } = await import('../infra/redis-rate-limits.ts');
+  const { host } = new URL(redisUrl);
+  const onChange = ({ status, error }: Reachability): void => {
+    const said = `Redis at ${host}`;
+    if (status === 'ok') logger.info({ dependency: 'redis' }, `${said} is back: limits are shared between nodes again`);
+    else
+      logger.error({ dependency: 'redis', reason: error }, `${said} can not be reached: limits are counted in memory`);
+  };
+  const rateLimits = await openRedisRateLimits({ url: redisUrl, onChange });
+  closers.push(() => rateLimits.close());
+  return { rateLimits, reachability: () => rateLimits.reachability() };
 }
 
 /** What goes on by itself, as far as people ask about it. */
@@ -395,7 +418,7 @@ function appOf(settings: AppSettings, parts: Parts, { sources, meter }: Acting, 
     publish: parts,
     query: { db: rows.db, store, blobs: parts.blobs },
     progress: projector.progress,
-    rateLimits: memoryRateLimits(),
+    rateLimits: parts.rateLimits,
     access: {
       entrance: settings.access.entrance,
       keys: parts.keys,
@@ -437,14 +460,17 @@ function appOf(settings: AppSettings, parts: Parts, { sources, meter }: Acting, 
     attach: (http) => void closers.push(() => http.close()),
     health: async () => {
       const projections = projector.statuses();
+      const redis = parts.reachability();
+      const isDegraded = redis?.status === 'away' || projections.some(({ status }) => status === 'paused');
       return {
-        status: projections.some((projection) => projection.status === 'paused') ? 'degraded' : 'ok',
+        status: isDegraded ? 'degraded' : 'ok',
         isolation: sandbox.isolation,
         projections,
         head: await store.head(),
         executions: { ...(await countWork(rows.db)), here: runner.running() },
         deliveries: await countDeliveries(rows.db),
         sources: sources.list(),
+        ...(redis === null ? {} : { redis }),
       };
     },
     close: async (graceMs = CLOSE_GRACE_MS) => {

@@ -88,6 +88,7 @@ export function appSettings(
     copiesFolder: dataFolder === null ? null : join(dataFolder, 'sources'),
     auditFile: config.mcp.security.auditLogEnabled ? config.mcp.auditLogFile : null,
     access: accessSettings(config.auth),
+    redisUrl: config.redis.url,
     runs: true,
     logger,
   };

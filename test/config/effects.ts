@@ -2,7 +2,7 @@
 import { by, type Proof } from '../support/proofs.ts';
 
 /** `none`: `config show` says so. An owner: the key waits for what that name stands for. */
-export type Effect = readonly Proof[] | 'none' | { readonly owner: 'mcp' | 'monitoring' | 'postgres' };
+export type Effect = readonly Proof[] | 'none' | { readonly owner: 'mcp' | 'monitoring' };
 
 const SERVER = 'e2e/configured-server.test.ts';
 const ACCESS = 'e2e/configured-access.test.ts';
@@ -56,7 +56,6 @@ const MCP_RATES = by(
 );
 const MONITORING = { owner: 'monitoring' } as const;
 const PG_LOG = 'infra/event-store/postgres-log.test.ts';
-const POSTGRES = { owner: 'postgres' } as const;
 
 /** By path in the file; a path that ends in `.*` stands for every key below it that is not named itself. */
 export const EFFECTS: Readonly<Record<string, Effect>> = {
@@ -192,6 +191,6 @@ export const EFFECTS: Readonly<Record<string, Effect>> = {
   'chat.*': MCP,
   'llm.*': MCP,
   'circuit_breaker.*': MCP,
-  'redis.url': POSTGRES,
+  'redis.url': by(SERVER, 'goes on without Redis, and says so in the log and in its health'),
   'cache.*': MCP,
 };

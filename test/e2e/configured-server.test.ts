@@ -1,5 +1,6 @@
 /** What each key about the listener and its surfaces does, seen from outside a server that was started with it. */
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -210,4 +211,25 @@ it('variables of the environment are at work before the file', async () => {
   await expect(startConfigured('auth: { type: none }', { env: { RATCHET_ENV: 'production' } })).rejects.toThrow(
     /lets everybody in/,
   );
+});
+
+it('goes on without Redis, and says so in the log and in its health', async () => {
+  const yaml = `redis: { url: "redis://user:hidden@127.0.0.1:1" }
+rate_limiting: { global: { requests_per_minute: 3 } }
+logging: { sinks: [{ type: file, path: server.log, format: json }] }
+`;
+  await using server = await startConfigured(yaml, { logs: true });
+  const statuses = [];
+  for (let count = 0; count < 4; count += 1) statuses.push((await server.call('GET', '/api/v1/tasks')).status);
+  expect(statuses).toEqual([200, 200, 200, 429]);
+  const { status, body } = await server.call('GET', '/api/v1/health');
+  expect([status, body['status']]).toEqual([200, 'degraded']);
+  expect(body['redis']).toMatchObject({ status: 'away', error: expect.stringContaining('ECONNREFUSED') });
+  await server.closeLog();
+  const log = readFileSync(server.path('server.log'), 'utf8');
+  const told = log.split('\n').filter((line) => line.includes('Redis'));
+  expect(told).toHaveLength(1);
+  expect(told[0]).toContain('Redis at 127.0.0.1:1 can not be reached: limits are counted in memory');
+  expect(told[0]).toContain('ECONNREFUSED');
+  expect(log + JSON.stringify(body)).not.toContain('hidden');
 });
