@@ -4,6 +4,7 @@ import { RatchetError } from '../src/domain/errors.ts';
 import type { JsonObject } from '../src/domain/event.ts';
 import { type Completion, type LanguageModel, ModelRefusal } from '../src/ports/language-model.ts';
 import { type Outbound, OutboundError, type OutboundResponse } from '../src/ports/outbound.ts';
+import { withoutSecrets } from './redaction.ts';
 
 export interface LanguageModelOptions {
   /** Such as `https://api.example.com/v1`; null: no service. */
@@ -55,9 +56,15 @@ export function openLanguageModel(options: LanguageModelOptions, outbound: Pick<
         },
         signal,
       );
-      return completionIn(answer);
+      return completionIn(withoutKey(answer, apiKey));
     },
   };
+}
+
+/** Some services repeat the key that they refuse; what they say goes into the record. */
+function withoutKey(answer: OutboundResponse, apiKey: string | null): OutboundResponse {
+  if (apiKey === null) return answer;
+  return { ...answer, body: Buffer.from(withoutSecrets(Buffer.from(answer.body).toString(), [apiKey])) };
 }
 
 function checked(request: JsonObject, model: string | null): JsonObject {

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { RatchetError } from '../src/domain/errors.ts';
 import { type McpServers, type McpToolCall, McpToolError, type McpToolResult } from '../src/ports/mcp-servers.ts';
 import { OutboundError } from '../src/ports/outbound.ts';
+import { withoutSecrets } from './redaction.ts';
 
 export interface McpServerOptions {
   readonly name: string;
@@ -30,12 +31,13 @@ export interface McpServersOptions {
 export function openMcpServers({ servers, connections }: McpServersOptions): McpServers {
   const clients = new Map<string, Promise<Client>>();
   const agents = new Set<Agent>();
+  const stop = new AbortController();
   const known = new Map(servers.map((server) => [server.name, server]));
 
   function connected(server: McpServerOptions): Promise<Client> {
     const open = clients.get(server.name);
     if (open !== undefined) return open;
-    const opening = connect(server, () => agentFor(agents, connections));
+    const opening = connect(server, () => agentFor(agents, connections), stop.signal);
     clients.set(server.name, opening);
     const forget = (): void => {
       if (clients.get(server.name) === opening) clients.delete(server.name);
@@ -54,10 +56,12 @@ export function openMcpServers({ servers, connections }: McpServersOptions): Mcp
         return await callTool(client, server, call, signal);
       } catch (error) {
         signal.throwIfAborted();
-        throw tellable(server.name, error);
+        throw tellable(server, error);
       }
     },
     close: async () => {
+      // Whoever still waits for a connection waits no longer.
+      stop.abort();
       const open = await Promise.allSettled(clients.values());
       await Promise.allSettled(open.map((one) => (one.status === 'fulfilled' ? one.value.close() : undefined)));
       await Promise.all([...agents].map((agent) => agent.destroy()));
@@ -75,25 +79,24 @@ async function agentFor(agents: Set<Agent>, connections: number): Promise<Agent>
 /** How tasks of ours introduce themselves; the version is that of this client. */
 const OURSELVES = { name: 'ratchet-task', version: '1.0.0' };
 
-async function connect(server: McpServerOptions, open: () => Promise<Agent>): Promise<Client> {
+async function connect(server: McpServerOptions, open: () => Promise<Agent>, signal: AbortSignal): Promise<Client> {
+  const bounds = { timeout: server.timeoutMs, signal };
   const sdk = await import('@modelcontextprotocol/sdk/client/index.js');
   const client = new sdk.Client(OURSELVES);
   const send = server.url === null ? null : await fetchBy(await open());
   try {
-    await client.connect(await transportTo(server, send), { timeout: server.timeoutMs });
+    await client.connect(await transportTo(server, send), bounds);
     return client;
   } catch (error) {
     await client.close().catch(() => undefined);
-    if (server.url === null || send === null) throw error;
+    if (server.url === null || send === null || signal.aborted) throw error;
     // Servers of the oldest revision know nothing but streams (revision 2025-06-18, Backwards Compatibility).
     const older = new sdk.Client(OURSELVES);
     const { SSEClientTransport } = await import('@modelcontextprotocol/sdk/client/sse.js');
     const options = { fetch: send, requestInit: { headers: { ...server.headers } } };
-    await older
-      .connect(new SSEClientTransport(new URL(server.url), options), { timeout: server.timeoutMs })
-      .catch(() => {
-        throw error;
-      });
+    await older.connect(new SSEClientTransport(new URL(server.url), options), bounds).catch(() => {
+      throw error;
+    });
     return older;
   }
 }
@@ -143,8 +146,9 @@ async function callTool(
   const told = await whileUnderWay(signal, (own) =>
     client.callTool(params, undefined, { signal: own, timeout: server.timeoutMs }),
   );
-  const result = resultForm.parse(told);
-  const size = Buffer.byteLength(JSON.stringify(told));
+  const written = withoutSecrets(JSON.stringify(told), secretsOf(server));
+  const result = resultForm.parse(JSON.parse(written));
+  const size = Buffer.byteLength(written);
   if (size > call.maxBytes) {
     throw new OutboundError('too-large', `${call.server} answered ${size} bytes, and ${call.maxBytes} are allowed`);
   }
@@ -171,11 +175,18 @@ async function whileUnderWay<Result>(
 const TIMED_OUT = -32_001;
 const CLOSED = -32_000;
 
+/** What the operator gave the server, and nobody else is to see. */
+function secretsOf({ headers, env }: Pick<McpServerOptions, 'headers' | 'env'>): readonly string[] {
+  // Of `Bearer …` the second word is the secret.
+  const words = Object.values(headers).flatMap((value) => [value, ...value.split(' ')]);
+  return [...words, ...Object.values(env)];
+}
+
 /** Errors of the library in words that say who failed; what the server said of the call itself is the task's business. */
-function tellable(server: string, error: unknown): unknown {
+function tellable({ name: server, ...options }: McpServerOptions, error: unknown): unknown {
   if (error instanceof McpToolError || error instanceof OutboundError || error instanceof RatchetError) return error;
   const code = error instanceof Error && 'code' in error ? error.code : null;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = withoutSecrets(error instanceof Error ? error.message : String(error), secretsOf(options));
   if (code === TIMED_OUT)
     return new OutboundError('timeout', `the MCP server ${server} did not answer in time`, { cause: error });
   if (typeof code === 'number' && code !== CLOSED && code < 0)

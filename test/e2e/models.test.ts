@@ -29,6 +29,7 @@ async function bodyOf(request: IncomingMessage): Promise<Readonly<Record<string,
 
 function chat(body: Readonly<Record<string, unknown>>): { readonly status: number; readonly answer: object } {
   if (body['model'] === 'busy') return { status: 429, answer: { error: { message: 'slow down' } } };
+  if (body['model'] === 'echo') return { status: 401, answer: { error: { message: `wrong key: Bearer ${KEY}` } } };
   if (body['model'] === 'broken') return { status: 200, answer: { nothing: true } };
   const message = { role: 'assistant', content: `I am ${String(body['model'])}` };
   return {
@@ -107,9 +108,9 @@ describe('a task', () => {
     });
   });
 
-  it('calls a tool of a server that is a program, which sees the environment it was given and no more', async () => {
+  it('calls a tool of a server that is a program, which sees the environment it was given and no more, and whose secrets are told to nobody', async () => {
     const ran = await app.run('caller', { server: 'local', tool: 'add', args: { a: 2, b: 3 } });
-    expect(ran['output']).toMatchObject({ text: '5', structured: { sum: 5, secret: KEY, path: null } });
+    expect(ran['output']).toMatchObject({ text: '5', structured: { sum: 5, secret: '***', path: null } });
   });
 
   it('completes a conversation with the configured model, or with one that it names', async () => {
@@ -137,6 +138,11 @@ describe('a task', () => {
       'a model that is busy',
       ['llm', [{ messages: [{ role: 'user' }], model: 'busy' }]],
       { name: 'RateLimitError', retryAfter: 9 },
+    ],
+    [
+      'a model that repeats the key',
+      ['llm', [{ messages: [{ role: 'user' }], model: 'echo' }]],
+      { name: 'AuthenticationError', message: expect.stringContaining('wrong key: Bearer ***') },
     ],
     [
       'a model that answers rubbish',
@@ -177,7 +183,6 @@ it('a replay takes the recorded answers and calls nobody', async () => {
 
 it('keys of servers and models are in no event', async () => {
   const { events } = await app.call('list_events', { limit: 1_000 });
-  // A tool that tells its own environment tells it to whoever may call it.
-  const told = JSON.stringify(events).replaceAll(`"secret\\":\\"${KEY}`, '').replaceAll(`"secret":"${KEY}`, '');
+  const told = JSON.stringify(events);
   expect(told).not.toContain(KEY);
 });

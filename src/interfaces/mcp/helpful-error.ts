@@ -50,8 +50,17 @@ function taskNotFound({ core, caller }: Call, tool: string, args: unknown, error
   if (best === undefined) {
     return withCall(error, `Unknown task '${shown}'`, { tool: 'list_available_tasks', arguments: {} });
   }
-  const corrected = typeof args === 'object' && args !== null ? { ...args, task_id: best } : { task_id: best };
-  return withCall(error, `Unknown task '${shown}'. Did you mean '${best}'?`, { tool, arguments: corrected }, near);
+  return withCall(error, `Unknown task '${shown}'. Did you mean '${best}'?`, corrected(tool, args, best), near);
+}
+
+/** Longer calls would be cut, and a call that was cut does something else. */
+const MAX_CALL = 2_000;
+
+/** @returns the same call with another task; null where it names the task elsewhere, or is too long to be told whole. */
+function corrected(tool: string, args: unknown, task: string): ReadyCall | null {
+  if (typeof args !== 'object' || args === null || !('task_id' in args)) return null;
+  const call = { tool, arguments: { ...args, task_id: task } };
+  return JSON.stringify(call).length > MAX_CALL ? null : call;
 }
 
 /** Agents leave out parts of names. */
@@ -64,7 +73,13 @@ function plain(name: string): string {
   return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
 }
 
-function withCall(error: RatchetError, message: string, call: ReadyCall, near: readonly string[] = []): RatchetError {
-  const details = { ...error.details, ...(near.length === 0 ? {} : { did_you_mean: near }), call };
+function withCall(
+  error: RatchetError,
+  message: string,
+  call: ReadyCall | null,
+  near: readonly string[] = [],
+): RatchetError {
+  const known = { ...error.details, ...(near.length === 0 ? {} : { did_you_mean: near }) };
+  const details = call === null ? known : { ...known, call };
   return new RatchetError(error.code, message, { details, cause: error });
 }

@@ -15,11 +15,11 @@ export const taskReference = z.string().min(1).max(2_048).describe('Name, id or 
 /** With `latest`: of which task. */
 export const ofTask = taskReference.optional().describe('With latest: of this task.');
 
-const RELATIVE: Readonly<Record<string, object>> = {
-  latest: {},
-  last_failed: { status: 'failed' },
-  last_success: { status: 'completed' },
-};
+const RELATIVE: ReadonlyMap<string, object> = new Map([
+  ['latest', {}],
+  ['last_failed', { status: 'failed' }],
+  ['last_success', { status: 'completed' }],
+]);
 
 const IN_ADDRESS = /(?:^|\/)(?:executions?:?\/?|traces|logs)\/([^/?#\s]+)/;
 const TASK_IN_ADDRESS = /(?:^|\/)tasks?:?\/+([^/?#@\s]+)/;
@@ -28,7 +28,7 @@ const listed = z.object({ executions: z.array(z.looseObject({ execution_id: z.st
 
 /** @returns the id of the execution that is meant. Fails with `execution_not_found` when there is none yet. */
 export async function executionMeant(call: ToolCall, reference: string, task?: string): Promise<string> {
-  const relative = RELATIVE[reference.trim().toLowerCase()];
+  const relative = RELATIVE.get(reference.trim().toLowerCase());
   if (relative === undefined) return decoded(IN_ADDRESS.exec(reference)?.[1] ?? reference.trim());
   const about = task === undefined ? {} : { task_id: taskMeant(task) };
   await reachNow(call);

@@ -36,21 +36,29 @@ function subjectOf(meant: Exclude<ResourceUri, { kind: 'event' }>): Subject {
   return { kind: 'execution', id: meant.executionId };
 }
 
-const listening = z.looseObject({
-  id: z.union([z.string(), z.number()]),
-  method: z.literal('subscriptions/listen'),
-  params: z.looseObject({ notifications: z.looseObject({ resourceSubscriptions: z.array(z.string()).max(1_000) }) }),
+const listening = z.looseObject({ id: z.union([z.string(), z.number()]), method: z.literal('subscriptions/listen') });
+const watched = z.looseObject({
+  params: z.looseObject({
+    notifications: z.looseObject({ resourceSubscriptions: z.array(z.string().max(2_048)).optional() }),
+  }),
 });
+const MOST_WATCHED = 1_000;
 
 /** @returns the refusal of a request that wants to be told of what the caller may not see; null for any other request. */
 export async function refusedListening(core: Core, principal: Principal, body: unknown): Promise<Response | null> {
   const asked = listening.safeParse(body);
   if (!asked.success) return null;
-  for (const uri of asked.data.params.notifications.resourceSubscriptions) {
-    if (await maySee(core, principal, uri)) continue;
-    const { message } = new ResourceNotFoundError(uri.slice(0, 256));
-    const error = { code: ProtocolErrorCode.InvalidParams, message, data: { uri } };
+  const refuse = (message: string, data: object): Response => {
+    const error = { code: ProtocolErrorCode.InvalidParams, message, data };
     return Response.json({ jsonrpc: '2.0', id: asked.data.id, error });
+  };
+  const form = watched.safeParse(body);
+  if (!form.success) return refuse("Invalid params: 'notifications' must be a valid filter", {});
+  const uris = form.data.params.notifications.resourceSubscriptions ?? [];
+  if (uris.length > MOST_WATCHED) return refuse(`At most ${MOST_WATCHED} resources can be watched at once`, {});
+  for (const uri of uris) {
+    if (!(await maySee(core, principal, uri)))
+      return refuse(new ResourceNotFoundError(uri.slice(0, 256)).message, { uri });
   }
   return null;
 }

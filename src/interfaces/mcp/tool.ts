@@ -128,8 +128,8 @@ function renamed(args: unknown, synonyms: Readonly<Record<string, string>>): unk
   if (typeof args !== 'object' || args === null || Array.isArray(args)) return args ?? {};
   return Object.fromEntries(
     Object.entries(args).map(([name, value]) => {
-      const known = synonyms[name];
-      return [known === undefined || known in args ? name : known, value];
+      const known = Object.hasOwn(synonyms, name) ? synonyms[name] : undefined;
+      return [known === undefined || Object.hasOwn(args, known) ? name : known, value];
     }),
   );
 }

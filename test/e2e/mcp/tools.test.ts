@@ -76,6 +76,19 @@ describe.each<Era>(['legacy', 'modern'])('a client of the %s era', (era) => {
   });
 });
 
+it('tells a call to make instead whole or not at all', async () => {
+  const client = await served.client('modern');
+  const call = async (name: string, args: Record<string, unknown>) =>
+    (await client.callTool({ name, arguments: args })).structuredContent;
+  const long = await call('execute_task', { task_id: 'doubel', input: { n: 1, text: 'x'.repeat(30_000) } });
+  expect(long).toMatchObject({ error: { details: { did_you_mean: ['double'] } } });
+  expect(long).not.toHaveProperty('error.fix_call');
+  const batch = await call('batch_execute', { tasks: [{ task_id: 'doubel', input: { n: 1 } }] });
+  expect(batch).not.toHaveProperty('error.fix_call');
+  const odd = await call('get_execution_status', { execution_id: 'constructor' });
+  expect(odd).toMatchObject({ error: { code: 'execution_not_found' } });
+});
+
 it('tells its errors to clients that hold them against the form of the answer', async () => {
   const client = new OldClient({ name: 'old', version: '1' });
   await client.connect(new StreamableHTTPClientTransport(new URL(`${served.url}/mcp`)));
