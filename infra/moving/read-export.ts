@@ -1,5 +1,5 @@
 /** Reads a file that holds a log, trusting no line that is not as it was written. */
-import { createReadStream, existsSync } from 'node:fs';
+import { createReadStream, statSync } from 'node:fs';
 import { pipeline, type Readable } from 'node:stream';
 import { constants, createGunzip } from 'node:zlib';
 import { RatchetError } from '../../src/domain/errors.ts';
@@ -24,7 +24,8 @@ export function isCompressed(file: string): boolean {
  */
 export function bytesOfExport(file: string, compressed = isCompressed(file)): Readable {
   if (file === '-') return process.stdin;
-  if (!existsSync(file)) throw new RatchetError('not_found', `there is no file ${file}`);
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory() ?? true)
+    throw new RatchetError('not_found', `there is no file ${file}`);
   const input = createReadStream(file);
   if (!compressed) return input;
   // A file that was cut off gives what is there; that its last line is missing tells the rest.

@@ -42,7 +42,8 @@ const NOTHING: Kept = { digest: EMPTY_DIGEST, last: null, hasHeader: false };
  * Writes the events that a store holds now to `file`, compressed where its name ends in `.gz`. Until it is whole it is
  * `file` with `.part` behind, which `resume` goes on with.
  * Fails with `already_exists` unless `resume` is given, with `export_damaged` when there is a file that is not what was
- * written, with `log_differs` when it is of another log, and as reading the store does.
+ * written, with `log_differs` when it is of another log, with `store_full` or `invalid_request` when it can not be
+ * written, and as reading the store does.
  */
 export async function exportToFile(store: EventStore, file: string, options: ExportOptions): Promise<Exported> {
   const part = `${file}.part`;
@@ -53,8 +54,12 @@ export async function exportToFile(store: EventStore, file: string, options: Exp
   const exporting = new Exporting(store, kept, options);
   const output = createWriteStream(part, { flags: kept.hasHeader ? 'a' : 'w', flush: true });
   const lines = Readable.from(exporting.lines());
-  await (isCompressed(file) ? pipeline(lines, createGzip(), output) : pipeline(lines, output));
-  await rename(part, file);
+  try {
+    await (isCompressed(file) ? pipeline(lines, createGzip(), output) : pipeline(lines, output));
+    await rename(part, file);
+  } catch (error) {
+    throw writeError(error, file);
+  }
   return { ...exporting.digest, already: kept.digest.count };
 }
 
@@ -65,8 +70,19 @@ export async function exportToStream(
   options: Omit<ExportOptions, 'resume'>,
 ): Promise<Exported> {
   const exporting = new Exporting(store, NOTHING, options);
-  await pipeline(Readable.from(exporting.lines()), output, { end: false });
+  try {
+    await pipeline(Readable.from(exporting.lines()), output, { end: false });
+  } catch (error) {
+    throw writeError(error, 'standard output');
+  }
   return { ...exporting.digest, already: 0 };
+}
+
+/** What the system says of writing; errors of the store are told as they are. */
+function writeError(error: unknown, place: string): unknown {
+  if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return error;
+  if (error.code === 'ENOSPC') return new RatchetError('store_full', `no space is left for ${place}`, { cause: error });
+  return new RatchetError('invalid_request', `${place} can not be written`, { cause: error });
 }
 
 class Exporting {

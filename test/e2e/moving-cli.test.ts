@@ -150,6 +150,8 @@ describe('a file of events', () => {
     [['export', '--from', 'oracle://me:secret@host/db', '--out', 'x.jsonl'], 3, 'no event store for "oracle:"'],
     [['export', '--from', 'sqlite:good.db'], 2, '--out'],
     [['export', '--from', 'sqlite:good.db', '--out', '-', '--resume'], 2, '--resume needs a file'],
+    [['export', '--from', 'sqlite:good.db', '--out', 'no/folder/x.jsonl'], 2, 'no/folder/x.jsonl can not be written'],
+    [['import', '.', '--to', 'sqlite:x.db'], 2, 'there is no file .'],
     [['import', 'nowhere.jsonl', '--to', 'sqlite:x.db'], 2, 'there is no file nowhere.jsonl'],
     [['import', 'good.db', '--to', 'sqlite:x.db'], 2, 'this is no export of events'],
     [['copy', '--from', 'sqlite:good.db'], 2, '--to'],
