@@ -4,12 +4,13 @@ import { requestDelivery } from '../../commands/delivery.ts';
 import { type Deps, envelopes, handleNew } from '../../commands/handle.ts';
 import { workerPrincipal } from '../domain/access.ts';
 import type { ResultKind } from '../domain/delivery.ts';
+import { isRatchetError } from '../domain/errors.ts';
 import { type StoredEvent, streamName } from '../domain/event.ts';
 import { type ExecutionEvent, TERMINAL_EVENT_TYPES } from '../domain/execution.ts';
 import { decode, fold } from '../domain/history.ts';
 import { type ResultProgress, resultProgress, resumedWith } from '../domain/result-progress.ts';
 import { deliveriesOf, type ResultTargets } from '../domain/result-target.ts';
-import type { EventPage } from '../ports/event-store.ts';
+import type { EventPage, Expected } from '../ports/event-store.ts';
 import { keepFollowing } from './keep-following.ts';
 
 const ENDS = { categories: ['execution'], types: TERMINAL_EVENT_TYPES } as const;
@@ -36,16 +37,13 @@ export class DeliveryRequests {
     this.#targets = targets;
   }
 
-  /** Goes on where the last server left off, until `signal` aborts. Resolves once it is known where that is. */
+  /** Goes on where each target was left, until `signal` aborts. Resolves once it is known where that is. */
   async start(signal: AbortSignal): Promise<void> {
-    const { store, onTrouble } = this.#deps;
-    const before = fold(resultProgress, await store.readStream(PROGRESS));
-    // Who has never had targets keeps no record of it.
-    if (before === null && this.#targets.size === 0) return;
-    const progress = resumedWith(before, [...this.#targets.keys()], await store.head());
-    this.#progress = progress;
-    if (JSON.stringify(progress) !== JSON.stringify(before)) await this.#record(progress);
+    // Who has no targets knows nothing about any, and records nothing.
     if (this.#targets.size === 0) return;
+    const { store, onTrouble } = this.#deps;
+    const progress = await this.#resumed();
+    this.#progress = progress;
     const onPage = (page: EventPage): Promise<void> => this.#take(page);
     this.#following = keepFollowing(store, { from: progress.position, filter: ENDS, onPage, onTrouble }, signal);
   }
@@ -54,6 +52,24 @@ export class DeliveryRequests {
   async close(): Promise<void> {
     await this.#following;
     if (this.#progress !== null && this.#unrecorded > 0) await this.#record(this.#progress);
+  }
+
+  /** Where new targets begin is recorded before anything is asked for: of two nodes that begin with one, the first decides. */
+  async #resumed(): Promise<ResultProgress> {
+    const { store } = this.#deps;
+    const names = [...this.#targets.keys()];
+    for (;;) {
+      const history = await store.readStream(PROGRESS);
+      const reached = fold(resultProgress, history);
+      const progress = resumedWith(reached, names, await store.head());
+      if (names.every((name) => reached.has(name))) return progress;
+      try {
+        await this.#record(progress, history.at(-1)?.version ?? 'no-stream');
+        return progress;
+      } catch (error) {
+        if (!isRatchetError(error, 'version_conflict')) throw error;
+      }
+    }
   }
 
   async #take({ events, position }: EventPage): Promise<void> {
@@ -69,6 +85,7 @@ export class DeliveryRequests {
       ({ name }) => (this.#progress?.since[name] ?? '') < end.position,
     );
     const result = RESULTS[end.type];
+    if (targets.length === 0) return;
     const [first] = await this.#deps.store.readStream(end.stream, { limit: 1 });
     const asked = first === undefined ? undefined : decode<ExecutionEvent>(first);
     if (asked?.type !== 'ExecutionRequested' || result === undefined) return;
@@ -78,9 +95,9 @@ export class DeliveryRequests {
     }
   }
 
-  async #record(progress: ResultProgress): Promise<void> {
+  async #record(progress: ResultProgress, expected: Expected = 'any'): Promise<void> {
     const facts = [{ type: 'ResultsFollowed', data: progress } as const];
-    await this.#deps.store.append(PROGRESS, 'any', envelopes(this.#deps.runtime, facts, this.#meta(null)));
+    await this.#deps.store.append(PROGRESS, expected, envelopes(this.#deps.runtime, facts, this.#meta(null)));
     this.#unrecorded = 0;
   }
 

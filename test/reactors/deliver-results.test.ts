@@ -81,6 +81,11 @@ async function told(id: string): Promise<Record<string, unknown>> {
   return test.call('get_delivery', { delivery_id: id }, { minPosition: await test.app.store.head() });
 }
 
+/** How often it was recorded how far ends have been looked at. */
+async function recorded(): Promise<number> {
+  return (await test.app.store.readStream('results-progress')).length;
+}
+
 const reaching = (id: string, status: string, attempts: number) =>
   eventually(`${id} is ${status} after ${attempts}`, async () => {
     const delivery = await told(id).catch(() => undefined);
@@ -166,17 +171,48 @@ it('a target gets what ended while nobody looked, and nothing from before it was
       deliveryIdOf(after, 'young'),
     ]),
   );
+});
 
-  // Taken out of the configuration, it begins anew when it comes back.
-  const third = node('f', [], { lines });
+it('a process without targets changes nothing about where they are: what ended under it is delivered by the next with them', async () => {
+  const printed: string[] = [];
+  const lines = { append: async () => undefined, print: async (line: string) => void printed.push(line) };
+  const kept = target('kept', { kind: 'stdout' });
+  const first = node('w1', [kept], { lines });
+  await first.follow();
+  await first.stop();
+
+  const records = await recorded();
+  const second = node('w2', []);
+  await second.follow();
+  const meanwhile = deliveryIdOf(String((await test.run('echo', 'meanwhile'))['execution_id']), 'kept');
+  await second.stop();
+  expect(await recorded()).toBe(records);
+
+  const third = node('w3', [kept], { lines });
   await third.follow();
-  await third.stop();
-  await test.run('echo', 'unseen');
-  const fourth = node('g', [young], { lines });
-  await fourth.follow();
-  const last = String((await test.run('echo', 'last'))['execution_id']);
-  await reaching(deliveryIdOf(last, 'young'), 'delivered', 1);
-  expect(printed.filter((line) => line.includes('unseen'))).toEqual([]);
+  await reaching(meanwhile, 'delivered', 1);
+  expect(printed.map((line) => JSON.parse(line).id)).toEqual([meanwhile]);
+});
+
+it('nodes with different targets forget none of each other: one that is gone for a while goes on where it was', async () => {
+  const both = ['common', 'own'].map((name) => target(name, { kind: 'stdout' }));
+  const lines = { append: async () => undefined, print: async () => undefined };
+  const before = node('r1', both, { lines });
+  await before.follow();
+  const seen = String((await test.run('echo', 'seen'))['execution_id']);
+  for (const name of ['common', 'own']) await reaching(deliveryIdOf(seen, name), 'delivered', 1);
+  await before.stop();
+
+  // It follows the one target further, and records that.
+  const other = node('r2', both.slice(0, 1), { lines });
+  await other.follow();
+  const missed = String((await test.run('echo', 'missed'))['execution_id']);
+  await reaching(deliveryIdOf(missed, 'common'), 'delivered', 1);
+  await other.stop();
+
+  const again = node('r3', both, { lines });
+  await again.follow();
+  await reaching(deliveryIdOf(missed, 'own'), 'delivered', 1);
 });
 
 it('looks again at the ends since its last record after a crash, and asks for nothing twice', async () => {
