@@ -72,37 +72,34 @@ export class HttpSessions {
     return refused ?? this.#places.filled(id, () => this.#opened(id, asked));
   }
 
-  async #opened(id: string, { request, body, principal }: Asked): Promise<Response> {
-    const session = await this.#made(id, principal, []);
-    const [initialize] = messagesIn(body);
-    let isOpen = false;
-    session.transport.opened(initialize === undefined ? [] : [initialize]);
-    const answer = await this.#begin(session, body, () =>
-      session.transport.handleRequest(request, { authInfo: new KnownCaller(principal), parsedBody: body }),
-    );
-    if (session.transport.sessionId !== undefined && initialize !== undefined && isInitializeRequest(initialize)) {
+  async #opened(id: string, asked: Asked): Promise<Response> {
+    const session = await this.#made(id, asked.principal, []);
+    return this.#closedOnFailure(session, async () => {
+      const [initialize] = messagesIn(asked.body);
+      session.transport.opened(initialize === undefined ? [] : [initialize]);
+      const options = { authInfo: new KnownCaller(asked.principal), parsedBody: asked.body };
+      const answer = await this.#begin(session, asked.body, () =>
+        session.transport.handleRequest(asked.request, options),
+      );
+      if (session.transport.sessionId === undefined || initialize === undefined || !isInitializeRequest(initialize)) {
+        await discard(session);
+        this.#places.free(id);
+        return answer;
+      }
       const { protocolVersion, clientInfo } = initialize.params;
-      const client = `${clientInfo.name} ${clientInfo.version}`.slice(0, 256);
-      const params = objectOf(storedMessage(initialize)['params']);
       const opened = {
-        principal: principal.id,
+        principal: asked.principal.id,
         transport: 'http' as const,
         node: this.#mount.sessions.node,
-        client,
+        client: `${clientInfo.name} ${clientInfo.version}`.slice(0, 256),
         protocolVersion,
-        initialize: params,
+        initialize: objectOf(storedMessage(initialize)['params']),
       };
-      await this.#mount.sessions.tell(id, [{ type: 'SessionOpened', data: opened }], principal);
-      isOpen = true;
-    }
-    if (!isOpen) {
-      await session.server.close();
-      this.#places.free(id);
+      await this.#mount.sessions.tell(id, [{ type: 'SessionOpened', data: opened }], asked.principal);
+      this.#open.set(id, session);
+      this.#places.hold(session, asked.request.signal);
       return answer;
-    }
-    this.#open.set(id, session);
-    this.#places.hold(session, request.signal);
-    return answer;
+    });
   }
 
   /** Answers a request that names a session. */
@@ -169,24 +166,34 @@ export class HttpSessions {
     uris: Iterable<string>,
   ): Promise<HttpSession> {
     const session = await this.#made(sessionId, principal, uris);
+    return this.#closedOnFailure(session, () => this.#introduced(session, principal, params));
+  }
+
+  async #introduced(session: HttpSession, principal: Principal, params: JsonObject | null): Promise<HttpSession> {
     const initialize = { jsonrpc: '2.0', id: 0, method: 'initialize', params: params ?? {} };
     const authInfo = new KnownCaller(principal);
     const asked = (): Request => {
       const accept = 'application/json, text/event-stream';
-      const headers = { accept, 'content-type': 'application/json', 'mcp-session-id': sessionId };
+      const headers = { accept, 'content-type': 'application/json', 'mcp-session-id': session.id };
       return new Request('http://localhost/mcp', { method: 'POST', headers });
     };
     const answer = await session.transport.handleRequest(asked(), { authInfo, parsedBody: initialize });
     await answer.text();
     const initialized = { jsonrpc: '2.0', method: 'notifications/initialized' };
     await session.transport.handleRequest(asked(), { authInfo, parsedBody: initialized });
-    await this.#mount.sessions.tell(
-      sessionId,
-      [{ type: 'SessionTakenUp', data: { node: this.#mount.sessions.node } }],
-      principal,
-    );
-    this.#open.set(sessionId, session);
+    const { sessions } = this.#mount;
+    await sessions.tell(session.id, [{ type: 'SessionTakenUp', data: { node: sessions.node } }], principal);
+    this.#open.set(session.id, session);
     return session;
+  }
+
+  async #closedOnFailure<Result>(session: HttpSession, work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      await discard(session);
+      throw error;
+    }
   }
 
   async #made(id: string, principal: Principal, uris: Iterable<string>): Promise<HttpSession> {
@@ -279,8 +286,12 @@ export class HttpSessions {
     if (session === undefined) return false;
     this.#open.delete(id);
     this.#places.free(id);
-    session.kept.close();
-    await session.server.close();
+    await discard(session);
     return true;
   }
+}
+
+async function discard({ kept, server }: HttpSession): Promise<void> {
+  kept.close();
+  await server.close();
 }

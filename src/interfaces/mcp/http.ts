@@ -119,10 +119,13 @@ function refusedFor({ onRefusal }: McpMount, principal: string, answered: Respon
 function goneSignal({ core }: McpMount, request: FastifyRequest, reply: FastifyReply): AbortSignal {
   const gone = new AbortController();
   const stopWatch = whileStanding(core.access, principalOf(request), () => reply.raw.destroy());
-  reply.raw.once('close', () => {
+  const end = (): void => {
     stopWatch();
     gone.abort();
-  });
+  };
+  // Who has left while the request was looked at is not heard leaving any more.
+  if (reply.raw.destroyed) end();
+  else reply.raw.once('close', end);
   return gone.signal;
 }
 

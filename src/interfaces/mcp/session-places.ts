@@ -60,22 +60,19 @@ export class SessionPlaces {
   /** @returns null when there is room, which is then taken until it is given free; else the answer to the client. */
   async reserve({ id: principal }: Principal, sessionId: string): Promise<Response | null> {
     const { max } = this.#bounds;
-    const place: Place = { session: null, uses: 1, usedAt: this.#now() };
-    if (this.#places.size >= max) {
-      const unused = this.#unusedFor(GIVES_WAY_MS)[0];
-      if (unused === undefined) {
-        this.#mount.onRefusal({ principal, operation: 'mcp session', reason: 'too_many_connections' });
-        const said = `as many sessions are open as mcp.max_connections (${max}) allows; close one with DELETE, or come back later`;
-        return rpcError(503, 'refused', said, { 'retry-after': String(RETRY_SECONDS) });
-      }
-      this.#places.delete(unused.id);
-      this.#places.set(sessionId, place);
-      await unused.end('released');
+    const unused = this.#places.size < max ? null : this.#unusedFor(GIVES_WAY_MS)[0];
+    if (unused === undefined) {
+      this.#mount.onRefusal({ principal, operation: 'mcp session', reason: 'too_many_connections' });
+      const said = `as many sessions are open as mcp.max_connections (${max}) allows; close one with DELETE, or come back later`;
+      return rpcError(503, 'refused', said, { 'retry-after': String(RETRY_SECONDS) });
     }
-    this.#places.set(sessionId, place);
-    this.#following ??= this.#follow();
-    await this.#following;
-    return null;
+    if (unused !== null) this.#places.delete(unused.id);
+    this.#places.set(sessionId, { session: null, uses: 1, usedAt: this.#now() });
+    return this.filled(sessionId, async () => {
+      await unused?.end('released');
+      await this.#followed();
+      return null;
+    });
   }
 
   /** Does what opens a session for which there is room; where that fails, the room is free again. */
@@ -126,8 +123,19 @@ export class SessionPlaces {
       .flatMap(({ session }) => (session === null ? [] : [session]));
   }
 
+  /** Resolves once other nodes are heard; where that fails, the next session tries again. */
+  async #followed(): Promise<void> {
+    this.#following ??= this.#follow();
+    try {
+      await this.#following;
+    } catch (error) {
+      this.#following = null;
+      throw error;
+    }
+  }
+
   async #follow(): Promise<void> {
-    this.#timer = setInterval(() => void this.#reap(), Math.min(LOOK_MS, this.#bounds.idleMs)).unref();
+    this.#timer ??= setInterval(() => void this.#reap(), Math.min(LOOK_MS, this.#bounds.idleMs)).unref();
     const types = ['MessageHandedOver', 'ResourceSubscribed', 'ResourceUnsubscribed', 'SessionClosed'] as const;
     await this.#mount.sessions.follow(types, (sessionId, fact) => this.#heard(sessionId, fact), this.#stop.signal);
   }

@@ -20,6 +20,13 @@ interface SseSession extends HeldSession {
   readonly server: Server;
 }
 
+interface Stream {
+  readonly response: FastifyReply['raw'];
+  readonly transport: SSEServerTransport;
+  /** Aborts when the client leaves. */
+  readonly gone: AbortSignal;
+}
+
 export class SseSessions {
   readonly #mount: McpMount;
   readonly #places: SessionPlaces;
@@ -42,15 +49,20 @@ export class SseSessions {
 
   /** @returns the refusal, where there is no room; else null, and `response` is the stream. */
   async open(principal: Principal, response: FastifyReply['raw']): Promise<Response | null> {
+    // Whoever is not listened to from the start may have left unheard.
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
+    if (response.destroyed) return null;
     const transport = new SSEServerTransport(this.#messagesPath, response);
     const id = transport.sessionId;
     const refused = await this.#places.reserve(principal, id);
     if (refused !== null) return refused;
     this.#sayDeprecated();
-    return this.#places.filled(id, () => this.#opened(principal, response, transport));
+    await this.#places.filled(id, () => this.#opened(principal, { response, transport, gone: gone.signal }));
+    return null;
   }
 
-  async #opened(principal: Principal, response: FastifyReply['raw'], transport: SSEServerTransport): Promise<null> {
+  async #opened(principal: Principal, { response, transport, gone }: Stream): Promise<void> {
     const id = transport.sessionId;
     const server = mcpServer(this.#mount, { transport: 'sse', sessionId: id, principalOf: principalOverHttp });
     const ended = Promise.withResolvers<SessionEnd>();
@@ -71,17 +83,21 @@ export class SseSessions {
     };
     await sessions.tell(id, [{ type: 'SessionOpened', data: opened }], principal);
     this.#open.set(id, session);
-    const gone = new AbortController();
-    response.once('close', () => gone.abort());
-    this.#places.hold(session, gone.signal);
-    await server.connect(transport);
+    this.#places.hold(session, gone);
     const heartbeat = setInterval(() => response.write(': alive\n\n'), HEARTBEAT_MS).unref();
-    server.onclose = () => {
+    const over = (): void => {
       clearInterval(heartbeat);
       ended.resolve('client');
       void ended.promise.then((reason) => this.#ended(id, reason, principal)).catch(this.#mount.onTrouble);
     };
-    return null;
+    server.onclose = over;
+    try {
+      await server.connect(transport);
+    } catch (error) {
+      over();
+      throw error;
+    }
+    if (gone.aborted) await server.close();
   }
 
   /** Takes a message for a session, which may be open on another node. */
