@@ -46,8 +46,10 @@ async function run(deps: TaskTestingDeps, definition: TaskDefinition, wish: Test
     world: null,
     find: async (name) => {
       if (name === definition.name) return task;
-      const found = isAllowedTask(wish.tasks, name) ? await currentDefinition(deps, name) : null;
-      return found === null ? undefined : bounded(deps, found);
+      // Tasks have ids too, and patterns speak of names.
+      const found = await currentDefinition(deps, name);
+      if (found?.name === definition.name) return task;
+      return found !== null && isAllowedTask(wish.tasks, found.name) ? bounded(deps, found) : undefined;
     },
   };
   const code = { file: definition.file, text: new NumberedText(definition.code) };

@@ -37,4 +37,28 @@ describe('limits of the caller', () => {
       .catch((error: unknown) => error);
     expect(isRatchetError(refused, 'permission_denied')).toBe(true);
   });
+
+  it('hold for a task that a test runs by its id', async () => {
+    const id = app.app.directory.find('secret')?.taskId ?? '';
+    const test_cases = [{ name: 'a', input: {}, expected_output: 'seen' }];
+    await app.task('asks-by-id', `function main() { return runTask("${id}", {}); }`, { test_cases });
+    const everything = { ...LOCAL_ADMIN, id: 'key:every' };
+    expect(await app.call('run_task_tests', { task_id: 'asks-by-id' }, { principal: everything })).toMatchObject({
+      passed: 1,
+    });
+    for (const tasks of [
+      { allowed: ['*'], denied: ['secret'] },
+      { allowed: ['asks-by-id', id], denied: [] },
+    ]) {
+      const bound = await app.call(
+        'run_task_tests',
+        { task_id: 'asks-by-id' },
+        { principal: { ...everything, tasks } },
+      );
+      expect(bound, JSON.stringify(tasks)).toMatchObject({
+        failed: 1,
+        results: [{ reason: expect.stringContaining(`there is no task ${id}`) }],
+      });
+    }
+  });
 });
