@@ -21,7 +21,7 @@ import { type Output, openOutput } from './cli/output.ts';
 import type { ProfileOptions, TraceOptions } from './cli/profile.ts';
 import type { ReplayOptions } from './cli/replay.ts';
 import type { RepoInitOptions } from './cli/repo-init.ts';
-import { resultTargets } from './cli/result-settings.ts';
+import { arePrinted, resultTargets } from './cli/result-settings.ts';
 import { addScheduleCommands } from './cli/schedule-commands.ts';
 import { appSettings, mcpListenSettings, serveSettings } from './cli/settings.ts';
 import type { TokenOptions } from './cli/token.ts';
@@ -84,9 +84,8 @@ async function withSettings(
 
 async function runServer(command: Command): Promise<void> {
   const { config, warnings, dataFolder } = load(command);
-  const results = resultTargets(config);
-  // Results on stdout have it for themselves.
-  const logging = openLogging(config.logging, { stdout: results.every(({ reach }) => reach.kind !== 'stdout') });
+  const results = resultTargets(config, 'free');
+  const logging = openLogging(config.logging, { stdout: !arePrinted(results) });
   for (const warning of warnings) logging.logger.warn(warning);
   try {
     const settings = { ...appSettings(config, logging.logger, availableParallelism(), dataFolder), results };
@@ -160,11 +159,12 @@ async function runMcp(command: Command, { transport, readOnly = false }: McpOpti
     keepStdoutForProtocol();
     keepHeapSmall();
   }
-  const logging = openLogging(config.logging, { stdout: !isStdio });
+  const results = resultTargets(config, isStdio ? 'protocol' : 'free');
+  const logging = openLogging(config.logging, { stdout: !isStdio && !arePrinted(results) });
   for (const warning of warnings) logging.logger.warn(warning);
   try {
     const cpus = availableParallelism();
-    const shared = appSettings(config, logging.logger, cpus, dataFolder);
+    const shared = { ...appSettings(config, logging.logger, cpus, dataFolder), results };
     // Clients start a server each, and most of them never run a task: processes for tasks come when they are needed.
     const settings = { ...shared, access: mcpAccess(config), warmWorkers: isStdio ? 0 : shared.warmWorkers };
     if (isStdio) {

@@ -2,9 +2,21 @@
 import type { Config } from '../../config/schema.ts';
 import type { ResultTarget } from '../domain/result-target.ts';
 
-export function resultTargets({ results }: Config): readonly ResultTarget[] {
+/** @param stdout `protocol`: it is taken, and what is to be printed waits for a process that can */
+export function resultTargets({ results }: Config, stdout: 'free' | 'protocol'): readonly ResultTarget[] {
   return Object.entries(results).map(([name, target]) => {
     const { maxAttempts, initialDelayMs, maxDelayMs, ...rest } = target;
-    return { name, ...rest, patience: { maxAttempts, initialDelayMs, maxDelayMs } };
+    const isLeftToOthers = stdout === 'protocol' && target.reach.kind === 'stdout';
+    return {
+      name,
+      ...rest,
+      ...(isLeftToOthers ? { isLeftToOthers } : {}),
+      patience: { maxAttempts, initialDelayMs, maxDelayMs },
+    };
   });
+}
+
+/** @returns whether results have the standard output for themselves, so that no log line may go there. */
+export function arePrinted(results: readonly ResultTarget[]): boolean {
+  return results.some(({ reach }) => reach.kind === 'stdout');
 }

@@ -44,6 +44,8 @@ export interface ResultTarget {
   /** Bytes of JSON up to which an output, an error or metadata is sent itself. */
   readonly maxValueBytes: number;
   readonly reach: Reach;
+  /** True where this process can not bring anything there: requests may name it, and others deliver. */
+  readonly isLeftToOthers?: boolean;
 }
 
 /** Target by name. */

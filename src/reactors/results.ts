@@ -8,8 +8,9 @@ export interface Results {
   close(graceMs: number): Promise<void>;
 }
 
-/** Delivers results to `targets` from now on. Fails with an error of the store. */
-export async function startResults(deps: DeliverDeps, targets: ResultTargets): Promise<Results> {
+/** Delivers results from now on, to the targets that are not left to others. Fails with an error of the store. */
+export async function startResults(deps: DeliverDeps, known: ResultTargets): Promise<Results> {
+  const targets = new Map([...known].filter(([, { isLeftToOthers = false }]) => !isLeftToOthers));
   const stop = new AbortController();
   const deliverer = new ResultDeliverer(deps, targets);
   const onRequested = (deliveryId: string, target: string): void => deliverer.offer(deliveryId, target);

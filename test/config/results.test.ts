@@ -10,7 +10,7 @@ describe('targets of results', () => {
     const { config, folder } = load(
       `results:\n  shop: { ${HOOK}, previous_secret: "${SECRET}", timeout: 5s }\n  archive: { type: file, path: out.jsonl, tasks: [], events: [failed] }\n`,
     );
-    expect(resultTargets(config)).toEqual([
+    expect(resultTargets(config, 'free')).toEqual([
       {
         name: 'shop',
         events: ['completed', 'failed', 'cancelled'],

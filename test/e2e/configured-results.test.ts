@@ -1,10 +1,11 @@
 /** Results out of a real server, as its configuration says; also when it is killed. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { deliveryIdOf } from '../../src/domain/delivery.ts';
+import { startMcpProcess } from '../support/mcp-process.ts';
 import { isSigned, SECRET, startReceiver } from '../support/result-receiver.ts';
-import { call, eventually, openHome, type ServerProcess, startServerProcess } from '../support/server.ts';
+import { call, eventually, openHome, ratchet, type ServerProcess, startServerProcess } from '../support/server.ts';
 
 const TASKS: Readonly<Record<string, string>> = {
   echo: 'function main(input) { return input; }',
@@ -129,4 +130,43 @@ it('are delivered once by two servers on one database', { timeout: 60_000 }, asy
   expect(new Set(receiver.received.map(({ message }) => message.id))).toEqual(
     new Set(ids.map((id) => deliveryIdOf(id, 'shop'))),
   );
+});
+
+it('of executions that MCP clients ask for go there too, and never into the protocol', {
+  timeout: 60_000,
+}, async () => {
+  using home = openHome();
+  const more = 'results:\n  archive: { type: file, path: out/results.jsonl }\n  printed: { type: stdout }\n';
+  const message = (input: string) => ({
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'tools/call',
+    params: { name: 'execute_task', arguments: { task_id: 'echo', input } },
+  });
+  const path = join(home.folder, 'out', 'results.jsonl');
+  const arrived = (output: string, file = () => (existsSync(path) ? readFileSync(path, 'utf8') : '')) =>
+    eventually(`"${output}" has arrived`, () => lines(file()).find(({ data }) => data['output'] === output));
+  const first = await startServerProcess(home, { more });
+  await makeTasks(first);
+  await run(first, 'echo', 'of serve');
+  await arrived('of serve');
+  await first.stop();
+
+  const asked = `${JSON.stringify(message('over stdio'))}\n`;
+  const { stdout } = await ratchet(home, ['mcp-serve', '--config', join(home.folder, 'config.yaml')], { input: asked });
+  expect(
+    stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line)),
+  ).toMatchObject([{ jsonrpc: '2.0', id: 1 }]);
+  const second = await startServerProcess(home, { more });
+  await arrived('over stdio');
+  await arrived('over stdio', second.stdout);
+  await second.stop();
+
+  await using listener = await startMcpProcess(home, more);
+  const url = new URL('/mcp', listener.url);
+  await fetch(url, { method: 'POST', body: JSON.stringify(message('over HTTP')) });
+  await arrived('over HTTP');
 });
