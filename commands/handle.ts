@@ -1,7 +1,7 @@
 /** Carries out a command: authorise, load, fold, decide, append at the version that was read; again on a conflict. */
 import { authorize } from '../src/domain/access.ts';
 import { isRatchetError, RatchetError } from '../src/domain/errors.ts';
-import type { Fact, NewEvent, Position, StoredEvent } from '../src/domain/event.ts';
+import type { Evolution, Fact, NewEvent, Position, StoredEvent } from '../src/domain/event.ts';
 import { START } from '../src/domain/event.ts';
 import { encode, fold, type KnownEvent, schemaVersionOf } from '../src/domain/history.ts';
 import { isoTime } from '../src/domain/time.ts';
@@ -74,6 +74,23 @@ export async function handleNew<Input, State, Event extends Fact & KnownEvent>(
     if (isRatchetError(error, 'version_conflict')) return null;
     throw error;
   }
+}
+
+/**
+ * @returns what this very command has left when it was carried out before, without what came after; null when it has stored nothing.
+ * Fails with `idempotency_mismatch` where another request was carried out under its id.
+ */
+export async function handledBefore<State, Event extends Fact & KnownEvent>(
+  { store }: Pick<Deps, 'store'>,
+  evolution: Evolution<State, Event>,
+  stream: string,
+  { commandId }: Pick<CommandMeta, 'commandId'>,
+): Promise<Handled<State> | null> {
+  const history = await store.readStream(stream);
+  const last = history.findLastIndex((event) => isRepeated(event, commandId));
+  if (last === -1) return null;
+  const known = history.slice(0, last + 1);
+  return answer(fold(evolution, known), known, false);
 }
 
 const KEYED = /^([0-9a-f-]{36})\.([0-9a-f]{16})$/;

@@ -1,11 +1,13 @@
 /** Changes a task: what was changed meanwhile is told, what is wrong is refused, and nothing is stored before all is right. */
+import { type Handled, handledBefore } from '../../commands/handle.ts';
 import { publishDefinition } from '../../commands/publish-task.ts';
 import { changedDefinition, definitionOfVersion, existingTask } from '../../commands/task-definition.ts';
 import type { UpdateTaskInput } from '../../commands/task-input.ts';
 import { RatchetError } from '../domain/errors.ts';
+import { streamName } from '../domain/event.ts';
 import { canonicalJson } from '../domain/journal.ts';
 import { lineDifference } from '../domain/line-difference.ts';
-import type { ExistingTask, TaskVersion } from '../domain/task.ts';
+import { type ExistingTask, task as evolution, type TaskState, type TaskVersion } from '../domain/task.ts';
 import type { TaskProblem } from '../domain/validation/task-problem.ts';
 import type { TaskDefinition } from '../ports/task-source.ts';
 import type { TestedCase, TestRun } from '../ports/task-testing.ts';
@@ -45,29 +47,58 @@ const TESTED: ReadonlySet<string> = new Set([
 
 /**
  * Fails with `version_conflict` for a base that is no longer current, with `syntax_error`, `invalid_schema` or `invalid_task`
- * for what is wrong (details: problems), and with `invalid_task` for tests that fail (details: tests).
+ * for what is wrong (details: problems), and with `invalid_task` for tests that fail (details: tests). The same edit under the same
+ * key of the client is answered as the first time, but for the run of the tests; `idempotency_mismatch` for another one under it.
  */
 export async function editTask(core: Core, input: UpdateTaskInput, caller: Caller): Promise<object> {
   const { task_id, base_version, validate_changes: isValidated, ...changes } = input;
   const { task, version } = existingTask(core.execute.directory, task_id);
+  const meta = metaOf(core, caller, 'edit_task', input);
+  const stream = streamName('task', task.taskId);
+  const repeated = caller.idempotencyKey === null ? null : await handledBefore(core.execute, evolution, stream, meta);
+  if (repeated !== null) return answeredAgain(core, repeated);
   if (base_version !== undefined && base_version !== version.version) throw await stale(core, task, base_version);
   const before = await definitionOfVersion(core.publish, task, version);
   const after = changedDefinition(core.publish.testCases, before, changes);
-  const changed = changedParts(before, after);
-  const problems = core.testing.check(after);
-  if (isValidated) assertRight(after, problems);
-  const isTested = isValidated && changed.some((part) => TESTED.has(part)) && after.tests.length > 0;
+  const told = toldEdit(core, before, after);
+  if (isValidated) assertRight(after, told.problems);
+  const isTested = isValidated && told.changed_parts.some((part) => TESTED.has(part)) && after.tests.length > 0;
   const run = isTested ? await passing(core, after, caller) : null;
   // Between the look at the current version and the decision another edit may come: what was looked at is what is edited.
   const publication = { intent: 'update', enabled: true, baseVersion: version.version, source: null } as const;
-  const handled = await publishDefinition(core.publish, after, publication, metaOf(core, caller, 'edit_task', input));
+  const handled = await publishDefinition(core.publish, after, publication, meta);
   return {
     ...toldTask(handled),
     previous_version: version.version,
-    changed_parts: changed,
-    code_difference: lineDifference(before.code, after.code),
-    problems,
+    ...told,
     tests: run === null ? null : toldRun(run, false),
+  };
+}
+
+/** The same edit under the same key: what it was made on is no longer current because of itself, and its tests have passed. */
+async function answeredAgain(core: Core, handled: Handled<TaskState>): Promise<object> {
+  const { state } = handled;
+  const [previous, version] = state.status === 'none' ? [] : state.versions.slice(-2);
+  if (state.status === 'none' || previous === undefined || version === undefined) {
+    throw new RatchetError('internal', 'an edit left no version');
+  }
+  const [before, after] = await Promise.all([
+    definitionOfVersion(core.publish, state, previous),
+    definitionOfVersion(core.publish, state, version),
+  ]);
+  return {
+    ...toldTask(handled),
+    previous_version: previous.version,
+    ...toldEdit(core, before, after),
+    tests: null,
+  };
+}
+
+function toldEdit(core: Core, before: TaskDefinition, after: TaskDefinition) {
+  return {
+    changed_parts: changedParts(before, after),
+    code_difference: lineDifference(before.code, after.code),
+    problems: core.testing.check(after),
   };
 }
 
