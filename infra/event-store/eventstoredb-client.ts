@@ -10,6 +10,7 @@ import type { Endpoint, EventStoreDbSettings } from './eventstoredb-url.ts';
  */
 export class SingleConnectionClient extends EventStoreDBClient {
   #isOpen = false;
+  readonly #ended = new AbortController();
 
   /** @param leader where to connect instead, when a node has told where the leader is */
   constructor(settings: EventStoreDbSettings, leader: Endpoint | null) {
@@ -26,9 +27,16 @@ export class SingleConnectionClient extends EventStoreDBClient {
     this.handleError = async () => {};
   }
 
+  /** Aborts when all calls are to end. */
+  get ended(): AbortSignal {
+    return this.#ended.signal;
+  }
+
   /** Ends all calls and the connection. */
   async close(): Promise<void> {
-    await this.dispose();
+    this.#ended.abort();
+    // Cancels what is under way at once; what it waits for then may never come, when nobody reads a stream to its end.
+    this.dispose().catch(() => undefined);
     if (!this.#isOpen) return;
     // Without a channel there is nothing to close: no node was found.
     const channel = await this.getChannel().catch(() => null);

@@ -1,5 +1,5 @@
 /** Reads a log in EventStoreDB in bounded pieces; what the server and other programs wrote there is passed over. */
-import type { AllStreamResolvedEvent, ReadAllOptions, ResolvedEvent, StreamingRead } from '@eventstore/db-client';
+import type { ReadAllOptions, ResolvedEvent, StreamingRead } from '@eventstore/db-client';
 import { BACKWARDS, END, START as FIRST, FORWARDS, StreamNotFoundError } from '@eventstore/db-client';
 import { type Position, START, type StoredEvent } from '../../src/domain/event.ts';
 import type { EventFilter, EventPage } from '../../src/ports/event-store.ts';
@@ -32,6 +32,9 @@ export class EventStoreDbReader {
   /** All up to `searched` was looked through for the last event of this log, which is `last`. */
   #tip: { readonly searched: Position; readonly last: StoredEvent | null } = { searched: START, last: null };
 
+  /** Before this the server has nothing of this log, as far as it was looked: reads begin behind it. */
+  #emptyUpTo: Position = START;
+
   constructor(connection: EventStoreDbConnection) {
     this.#connection = connection;
     this.#prefix = connection.settings.streamPrefix;
@@ -40,7 +43,7 @@ export class EventStoreDbReader {
   /** Reads as all reads do, so that whatever stands against it is found at the start. */
   async probe(client: SingleConnectionClient): Promise<void> {
     const options: ReadAllOptions = { fromPosition: END, maxCount: 1, direction: BACKWARDS, requiresLeader: true };
-    for await (const _ of received(client.readAll(options))) return;
+    for await (const _ of received(client, client.readAll(options))) return;
   }
 
   /** See `EventStore.readStream`. */
@@ -91,7 +94,7 @@ export class EventStoreDbReader {
     if (fromPosition === null) return null;
     return this.#connection.call(async (client) => {
       const options: ReadAllOptions = { fromPosition, maxCount: 1, direction: FORWARDS, requiresLeader: true };
-      for await (const { event, position: found } of this.#seen(client.readAll(options))) {
+      for await (const { event, position: found } of this.#seen(client, options)) {
         if (found === position) return event;
       }
       return null;
@@ -101,7 +104,8 @@ export class EventStoreDbReader {
   /** See `EventStore.readAll`. */
   async readAll(after: Position, filter: EventFilter, limit: number, patience: Patience): Promise<EventPage> {
     positionOfText(after);
-    return this.#connection.call((client) => this.#page(client, after, filter, limit), patience);
+    const from = after < this.#emptyUpTo ? this.#emptyUpTo : after;
+    return this.#connection.call((client) => this.#page(client, from, filter, limit), patience);
   }
 
   /** @returns the last event of this log, null for none: what the server and others wrote behind it does not count. */
@@ -114,7 +118,7 @@ export class EventStoreDbReader {
         const fromPosition: ReadAllOptions['fromPosition'] = positionOfText(from) ?? END;
         const options: ReadAllOptions = { fromPosition, maxCount: asked, direction: BACKWARDS, requiresLeader: true };
         let came = 0;
-        for await (const { event, position } of this.#seen(client.readAll(options))) {
+        for await (const { event, position } of this.#seen(client, options)) {
           came += 1;
           if (newest === START) newest = position;
           from = position;
@@ -128,6 +132,7 @@ export class EventStoreDbReader {
 
   #remember(searched: Position, last: StoredEvent | null): StoredEvent | null {
     if (searched >= this.#tip.searched) this.#tip = { searched, last };
+    if (last === null && searched > this.#emptyUpTo) this.#emptyUpTo = searched;
     return last;
   }
 
@@ -143,7 +148,7 @@ export class EventStoreDbReader {
       const fromPosition = positionOfText(position) ?? FIRST;
       const options: ReadAllOptions = { fromPosition, maxCount: asked, direction: FORWARDS, requiresLeader: true };
       let came = 0;
-      for await (const seen of this.#seen(client.readAll(options))) {
+      for await (const seen of this.#seen(client, options)) {
         came += 1;
         if (seen.position <= position) continue;
         if (seen.event !== null && events.length === limit) return { events, position, atHead: false };
@@ -158,8 +163,8 @@ export class EventStoreDbReader {
     return { events, position, atHead: false };
   }
 
-  async *#seen(read: StreamingRead<AllStreamResolvedEvent>): AsyncGenerator<Seen> {
-    for await (const resolved of received(read)) {
+  async *#seen(client: SingleConnectionClient, options: ReadAllOptions): AsyncGenerator<Seen> {
+    for await (const resolved of received(client, client.readAll(options))) {
       const at = resolved.event?.position;
       if (at !== undefined) yield { position: positionText(at), event: storedEvent(resolved, this.#prefix) };
     }
@@ -172,24 +177,31 @@ async function* streamEvents(
   options: { fromRevision: bigint; requiresLeader: boolean; maxCount?: number },
 ): AsyncGenerator<ResolvedEvent> {
   try {
-    yield* received(client.readStream(stream, options));
+    yield* received(client, client.readStream(stream, options));
   } catch (error) {
     if (!(error instanceof StreamNotFoundError)) throw error;
   }
 }
 
 /** What a read brings; whoever stops early ends the read on the server too. */
-async function* received<Event>(read: StreamingRead<Event>): AsyncGenerator<Event> {
+async function* received<Event>({ ended }: SingleConnectionClient, read: StreamingRead<Event>): AsyncGenerator<Event> {
   // An error that comes after the end of our interest would end the process.
   read.on('error', () => undefined);
-  const stall = setTimeout(() => read.destroy(new StalledError('the server does not go on with a read')), STALL_MS);
+  const breakOff = (why: string) => () => read.destroy(new StalledError(why));
+  const stall = setTimeout(breakOff('the server does not go on with a read'), STALL_MS);
+  // The client tells a read that it cancels itself nothing.
+  const end = breakOff('the connection was closed');
+  ended.addEventListener('abort', end, { once: true });
   try {
-    for await (const event of read) {
+    for await (const event of read.iterator({ destroyOnReturn: false })) {
       stall.refresh();
       yield event;
     }
   } finally {
     clearTimeout(stall);
+    ended.removeEventListener('abort', end);
     await read.cancel().catch(() => undefined);
+    // What came already is read to its end, or the client would hold it for ever.
+    read.resume();
   }
 }

@@ -1,4 +1,5 @@
 /** Takes connection strings of EventStoreDB and KurrentDB apart, so that the client never holds one with a password in it. */
+import { hash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { RatchetError } from '../../src/domain/errors.ts';
 
@@ -86,6 +87,18 @@ export function parseEventStoreDbUrl(url: string): EventStoreDbSettings {
     deadlineMs: whole(options, 'defaultdeadline', 5_000, 1),
     connectionName: options.get('connectionname') ?? null,
   };
+}
+
+/** @returns a name for the log at a connection string, the same for whatever user and options. Fails as {@link parseEventStoreDbUrl}. */
+export function eventStoreDbLogName(url: string): string {
+  const { hosts, streamPrefix } = parseEventStoreDbUrl(url);
+  const names = hosts.map(({ address, port }) => `${address.toLowerCase()}:${port}`).sort();
+  return `eventstoredb-${hash('sha256', JSON.stringify([names, streamPrefix])).slice(0, 16)}`;
+}
+
+/** @returns whether a URL is one of these. */
+export function isEventStoreDbUrl(url: string): boolean {
+  return /^(esdb|kurrentdb)(\+discover)?:/u.test(url);
 }
 
 function optionsOf(query: string): ReadonlyMap<string, string> {

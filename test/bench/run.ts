@@ -10,6 +10,7 @@ import { type Benchmark, type Line, ratioOf, verdictOf } from './benchmark.ts';
 import { catchUp } from './catch-up.ts';
 import { debug } from './debug.ts';
 import { diagnosis } from './diagnosis.ts';
+import { eventStoreDb } from './eventstoredb.ts';
 import { executions } from './executions.ts';
 import { graphqlLive } from './graphql-live.ts';
 import { latency } from './latency.ts';
@@ -27,6 +28,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   catchUp,
   debug,
   diagnosis,
+  eventStoreDb,
   executions,
   graphqlLive,
   latency,

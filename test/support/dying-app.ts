@@ -2,7 +2,7 @@
  * A process that runs one execution on a database, and dies by SIGKILL at an exact append to its stream, before the append is
  * made or right after it is durable. Without a place to die it runs, or resumes, the execution to its end and tells how it came out.
  *
- * Arguments: file of the database, URL of the API that the task calls, policy of unknown steps, then the number of the append
+ * Arguments: file of the database or URL of the log (read models then in the folder DATA_FOLDER), URL of the API that the task calls, policy of unknown steps, then the number of the append
  * and `before` or `after`; nothing more to survive.
  */
 
@@ -23,7 +23,9 @@ const CODE = `function main({ base }) {
 }`;
 
 const [file = '', url = '', policy = 'fail', at, when] = process.argv.slice(2);
-const app = await openApp({ ...TEST_SETTINGS, eventStoreUrl: `sqlite:${file}`, workers: 1, warmWorkers: 1 });
+const eventStoreUrl = file.includes('://') ? file : `sqlite:${file}`;
+const dataFolder = process.env['DATA_FOLDER'] ?? null;
+const app = await openApp({ ...TEST_SETTINGS, eventStoreUrl, dataFolder, workers: 1, warmWorkers: 1 });
 const call = (name: string, input: object) => {
   const operation = OPERATIONS.find((candidate) => candidate.name === name);
   if (operation === undefined) throw new Error(`there is no operation ${name}`);

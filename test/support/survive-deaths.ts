@@ -29,17 +29,18 @@ interface Told {
 export async function undisturbed(): Promise<Told> {
   await using counter = await countCalls();
   using home = openHome();
-  return JSON.parse(await runOn(join(home.folder, 'log.db'), counter.url, 'fail'));
+  return JSON.parse(await run(join(home.folder, 'log.db'), [counter.url, 'fail'], home.folder));
 }
 
-/** Lets one process die, another take over, and compares with `expected`. */
-export async function surviveDeath({ at, when, policy }: Death, expected: Told): Promise<void> {
+/** Lets one process die, another take over, and compares with `expected`. The log is a file, or at `logUrl`. */
+export async function surviveDeath({ at, when, policy }: Death, expected: Told, logUrl?: string): Promise<void> {
   await using counter = await countCalls();
   using home = openHome();
-  const file = join(home.folder, 'log.db');
-  expect(await runOn(file, counter.url, policy, [String(at), when])).toBe('killed');
+  const file = logUrl ?? join(home.folder, 'log.db');
+  const runOn = (...more: string[]) => run(file, [counter.url, policy, ...more], home.folder);
+  expect(await runOn(String(at), when)).toBe('killed');
   const before = new Map([...counter.calls].map(([path, times]) => [path, times.length]));
-  const told: Told = JSON.parse(await runOn(file, counter.url, policy));
+  const told: Told = JSON.parse(await runOn());
 
   const repeated = [...counter.calls].filter(([, times]) => times.length > 1);
   const unknown = told.steps.filter((step) => step.status === 'unknown');
@@ -65,8 +66,9 @@ export async function surviveDeath({ at, when, policy }: Death, expected: Told):
 }
 
 /** @returns what the process printed, or `killed`. */
-function runOn(file: string, url: string, policy: string, more: readonly string[] = []): Promise<string> {
-  const child = spawn(process.execPath, [PROGRAM, file, url, policy, ...more], { stdio: ['ignore', 'pipe', 'pipe'] });
+function run(log: string, more: readonly string[], dataFolder: string): Promise<string> {
+  const env = { ...process.env, DATA_FOLDER: dataFolder };
+  const child = spawn(process.execPath, [PROGRAM, log, ...more], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let printed = '';
   let errors = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text));

@@ -9,7 +9,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { positionOfText, positionText } from '../../../infra/event-store/eventstoredb-events.ts';
 import { KnownEvents } from '../../../infra/event-store/eventstoredb-known.ts';
-import { parseEventStoreDbUrl } from '../../../infra/event-store/eventstoredb-url.ts';
+import { eventStoreDbLogName, parseEventStoreDbUrl } from '../../../infra/event-store/eventstoredb-url.ts';
 import { openEventStore } from '../../../infra/event-store/open.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { EventStoreDbDouble } from '../../support/eventstoredb-double.ts';
@@ -53,6 +53,31 @@ describe('on the server', () => {
     expect(double.log.stream('one.task-1')).toHaveLength(2);
     expect((await one.readStream('task-1'))[1]?.stream).toBe('task-1');
     for (const store of [one, two, plain]) await store.close();
+  });
+
+  test('many events of others before a log are looked through once, and its first events are not missed', async () => {
+    for (let index = 0; index < 1000; index += 1) double.log.writeNoise();
+    const store = await openEventStore(double.url);
+    const other = await openEventStore(double.url);
+    expect(await store.head()).toBe('');
+    expect(await store.readAll('', {}, 10)).toMatchObject({ events: [], atHead: true });
+    await other.append('task-1', 'no-stream', newEvents(3));
+    expect(await readEverything(store, {}, 2)).toHaveLength(3);
+    expect((await readEverything(store)).at(-1)?.position).toBe(await store.head());
+    for (const one of [store, other]) await one.close();
+  });
+
+  test('reads that end early and a close while the log is read leave nothing that is waited for', async () => {
+    const writer = await openEventStore(double.url);
+    for (let index = 0; index < 10; index += 1) await writer.append(`task-${index}`, 'no-stream', newEvents(100));
+    const store = await openEventStore(double.url);
+    expect((await store.readAll('', {}, 1)).events).toHaveLength(1);
+    const reads = Promise.allSettled(Array.from({ length: 20 }, () => store.readAll('', { types: ['None'] }, 5)));
+    await store.close();
+    for (const read of await reads) {
+      if (read.status === 'rejected') expect(read.reason).toMatchObject({ code: 'store_unavailable' });
+    }
+    await writer.close();
   });
 
   test('an append of more than 1 MiB in all is refused before it is sent', async () => {
@@ -185,6 +210,14 @@ describe('at the start', () => {
       expect(await refusal(url)).toEqual({ code: 'configuration_invalid', message: expect.stringContaining(words) });
     });
   }
+
+  test('a log has one name whatever user, options and order of hosts it is opened with', () => {
+    const name = eventStoreDbLogName('esdb://a:1,b:2?tls=false');
+    expect(eventStoreDbLogName('kurrentdb://me:s3cret@B:2,A:1?defaultDeadline=9')).toBe(name);
+    for (const other of ['esdb://a:1', 'esdb://a:1,b:3', 'esdb://a:1,b:2?streamPrefix=x.']) {
+      expect(eventStoreDbLogName(other)).not.toBe(name);
+    }
+  });
 
   test('every part of a connection string is understood', () => {
     const url =

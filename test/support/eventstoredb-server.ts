@@ -1,0 +1,38 @@
+/** A real EventStoreDB or KurrentDB for the tests that run on one: named by EVENTSTORE_URL, else started where Docker answers. */
+import { randomUUID } from 'node:crypto';
+import { GenericContainer, getContainerRuntimeClient, Wait } from 'testcontainers';
+
+export interface RealServer {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** As the documentation of the server names it; another one by EVENTSTORE_IMAGE. */
+const IMAGE = 'docker.kurrent.io/kurrent-lts/kurrentdb:lts';
+const PORT = 2113;
+
+/** @returns the server, or null where there is none. */
+export async function startRealServer(): Promise<RealServer | null> {
+  const url = process.env['EVENTSTORE_URL'];
+  if (url !== undefined && url !== '') return { url, close: async () => {} };
+  const hasDocker = await getContainerRuntimeClient().then(
+    () => true,
+    () => false,
+  );
+  if (!hasDocker) return null;
+  const container = await new GenericContainer(process.env['EVENTSTORE_IMAGE'] ?? IMAGE)
+    .withCommand(['--insecure', '--mem-db', '--run-projections=None'])
+    .withExposedPorts(PORT)
+    .withWaitStrategy(Wait.forHttp('/health/live', PORT).forStatusCodeMatching((code) => code >= 200 && code < 300))
+    .start();
+  return {
+    url: `esdb://${container.getHost()}:${container.getMappedPort(PORT)}?tls=false`,
+    close: async () => void (await container.stop()),
+  };
+}
+
+/** @returns the URL of a log that nobody has written to: on the same server, under a prefix of its own. */
+export function newLogUrl(url: string): string {
+  const joint = url.includes('?') ? '&' : '?';
+  return `${url}${joint}streamPrefix=${randomUUID()}.`;
+}
