@@ -9,6 +9,7 @@ import { openAuditFile } from '../infra/audit-file.ts';
 import { openCodeSyntax } from '../infra/code-syntax.ts';
 import { credentials } from '../infra/credentials.ts';
 import { cronerCron } from '../infra/cron.ts';
+import { eventStoreDbLogName, isEventStoreDbUrl } from '../infra/event-store/eventstoredb-url.ts';
 import { openEventStore } from '../infra/event-store/open.ts';
 import type { PostgresStoreOptions } from '../infra/event-store/postgres.ts';
 import { openFiles } from '../infra/files.ts';
@@ -84,7 +85,7 @@ export interface AccessSettings {
 
 /** Everything the program can be told, already checked. */
 export interface AppSettings {
-  /** `sqlite:FILE`, `sqlite::memory:` or `postgresql://…`. */
+  /** `sqlite:FILE`, `sqlite::memory:`, `postgresql://…` or `esdb://…`. */
   readonly eventStoreUrl: string;
   /** Of a log in PostgreSQL; as the adapter does where left out. */
   readonly postgres?: PostgresStoreOptions;
@@ -520,9 +521,10 @@ function placeOf(settings: AppSettings): Place {
   };
 }
 
-/** Beside which the files of a log in PostgreSQL are: named for the database, because read models are of one log only. */
+/** Beside which the files of a log on a server are: named for that log, because read models are of one log only. */
 function fileOf({ eventStoreUrl, dataFolder = null }: AppSettings): string | null {
   if (dataFolder === null) return null;
+  if (isEventStoreDbUrl(eventStoreUrl)) return join(dataFolder, eventStoreDbLogName(eventStoreUrl));
   const { host, pathname, search } = new URL(eventStoreUrl);
   return join(dataFolder, `postgres-${hash('sha256', `${host}${pathname}${search}`).slice(0, 16)}`);
 }
