@@ -36,6 +36,13 @@ export interface Ending {
   readonly clock: number;
 }
 
+export interface LivePlan {
+  readonly kind: 'live';
+  readonly world: World;
+  /** Whether a long wait gives up the process; true when left out. */
+  readonly parks?: boolean;
+}
+
 export interface AttemptPlan {
   readonly session: SandboxSession;
   readonly start: TaskStart;
@@ -43,9 +50,7 @@ export interface AttemptPlan {
   readonly runtime: Runtime;
   readonly recorder: Recorder;
   /** Live: the world to go on with after the journal. Replay: how the record ends; null where it just breaks off. */
-  readonly then:
-    | { readonly kind: 'live'; readonly world: World }
-    | { readonly kind: 'replay'; readonly ending: Ending | null };
+  readonly then: LivePlan | { readonly kind: 'replay'; readonly ending: Ending | null };
   /** Aborting asks the task to end: it sees a cancellation, and is killed when it does not come back within a moment. */
   readonly cancel: AbortSignal;
   /** Aborting ends the attempt at once; {@link runAttempt} rejects with the reason. */

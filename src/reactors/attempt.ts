@@ -10,7 +10,7 @@ import {
   type StepCall,
 } from '../domain/journal.ts';
 import type { Delivery, Turn } from '../ports/sandbox.ts';
-import type { AttemptPlan, AttemptResult, OpenCall, World } from './attempt-plan.ts';
+import type { AttemptPlan, AttemptResult, LivePlan, OpenCall, World } from './attempt-plan.ts';
 import { rootSpan, stepSpan } from './attempt-spans.ts';
 import { Mailbox } from './mailbox.ts';
 
@@ -139,7 +139,7 @@ class Attempt {
     if (entry !== undefined)
       return entry.turn > turn.turn + 1 ? this.#timer(turn, describe(entry)) : this.#recorded(entry);
     const { then } = this.#plan;
-    if (then.kind === 'live') return this.#live(turn, then.world);
+    if (then.kind === 'live') return this.#live(turn, then);
     const { ending } = then;
     if (ending === null) return { type: 'exhausted' };
     if (ending.kind === 'cancelled' && ending.turn === turn.turn + 1) {
@@ -171,7 +171,7 @@ class Attempt {
     return { type: 'timer', clock: Math.max(due, turn.clock) };
   }
 
-  async #live(turn: Turn, world: World): Promise<Next> {
+  async #live(turn: Turn, { world, parks = true }: LivePlan): Promise<Next> {
     const { runtime, abort, cancel } = this.#plan;
     const status = turn.status.kind === 'waiting' ? turn.status : { nextTimer: null, blockedOn: null };
     if (status.nextTimer === null && this.#open.size === 0) throw stalled();
@@ -200,7 +200,7 @@ class Attempt {
         if (call !== undefined) return await this.#complete(turn, call, arrivedAt, arrival.outcome);
         continue;
       }
-      const park = this.#parking(world, due, now);
+      const park = this.#parking(world, parks, due, now);
       if (park.now !== null) {
         // What is waited for must be durably asked for before the process is given up.
         await Promise.all([...this.#open.keys()].map((path) => world.asked(path)));
@@ -242,14 +242,14 @@ class Attempt {
     return first;
   }
 
-  #parking(world: World, due: { at: number; is: 'timer' | OpenCall } | undefined, now: number) {
+  #parking(world: World, parks: boolean, due: { at: number; is: 'timer' | OpenCall } | undefined, now: number) {
     const calls = [...this.#open.values()];
     const isQuestion = (call: OpenCall) => call.kind === 'ask' && (world.isUnanswered?.(call) ?? false);
     const busy = calls.some((call) => call.kind !== 'sleep' && call.kind !== 'task' && !isQuestion(call));
     const forTasks = !busy && calls.some((call) => call.kind === 'task');
     this.#setIdle(forTasks);
     const in_ = due === undefined ? null : Math.max(0, due.at - now);
-    if (busy) return { now: null, lookAgainIn: in_ };
+    if (busy || !parks) return { now: null, lookAgainIn: in_ };
     if (!forTasks && calls.some(isQuestion)) {
       if (in_ !== null && in_ <= HOLD_MS) return { now: null, lookAgainIn: in_ };
       return { now: { type: 'park' as const, reason: 'input' as const, until: due?.at ?? null }, lookAgainIn: null };

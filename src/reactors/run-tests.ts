@@ -130,7 +130,8 @@ function attempt(
       journal: [],
       runtime,
       recorder: { stepCompleted: async () => undefined, telemetry },
-      then: { kind: 'live', world: withSubtasks(deps, setting) },
+      // Nobody goes on with a test later: it waits until its deadline.
+      then: { kind: 'live', world: withSubtasks(deps, setting), parks: false },
       cancel: new AbortController().signal,
       abort,
       onIdle: () => undefined,

@@ -36,10 +36,11 @@ const ECHO: TaskDefinition = {
   metadata: {},
 };
 
-async function matched(pattern: string, text: string): Promise<string | null> {
-  const asked = async () => undefined;
-  const perform = () => Promise.reject(new Error('nothing is called'));
-  const deps = {
+const asked = async () => undefined;
+const perform = () => Promise.reject(new Error('nothing is called'));
+
+function deps() {
+  return {
     sandbox,
     runtime: systemRuntime(),
     schemas: openSchemaCheck(),
@@ -48,6 +49,9 @@ async function matched(pattern: string, text: string): Promise<string | null> {
     world: () => ({ asked, perform }),
     find: () => undefined,
   };
+}
+
+async function matched(pattern: string, text: string): Promise<string | null> {
   const assertions = [{ path: 'text', operator: 'matches', expected: pattern }] as const;
   const test = {
     name: 'matches',
@@ -57,7 +61,7 @@ async function matched(pattern: string, text: string): Promise<string | null> {
     expectation: { kind: 'none' },
     assertions,
   } as const;
-  return (await runTest(deps, ECHO, test)).reason;
+  return (await runTest(deps(), ECHO, test)).reason;
 }
 
 describe('an assertion with a pattern', () => {
@@ -72,5 +76,15 @@ describe('an assertion with a pattern', () => {
 
   it('fails when the pattern takes too long', async () => {
     expect(await matched('^(a+)+$', `${'a'.repeat(40)}!`)).toContain('longer than 50 ms');
+  });
+});
+
+describe('a test that waits for longer than an execution would hold its process', () => {
+  it('waits until its deadline, and says so', async () => {
+    const code = 'async function main() { await sleep(60_000); return 1; }';
+    const expectation = { kind: 'output', value: 1 } as const;
+    const test = { name: 'waits', description: null, input: {}, mocks: [], expectation, assertions: [] };
+    const { reason } = await runTest(deps(), { ...ECHO, code, timeoutMs: 300 }, test);
+    expect(reason).toContain('the test did not end in time');
   });
 });
