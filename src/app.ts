@@ -19,8 +19,9 @@ import { systemNetwork } from '../infra/network.ts';
 import { openOutbound } from '../infra/outbound.ts';
 import { openPatternCheck } from '../infra/pattern-check.ts';
 import { eventStoreBlobs } from '../infra/payload-blobs.ts';
+import { isPostgres } from '../infra/postgres/address.ts';
 import { memoryRateLimits } from '../infra/rate-limits.ts';
-import { openSqliteReadStore } from '../infra/read-store/sqlite.ts';
+import { openReadStore } from '../infra/read-store/open.ts';
 import type { Reachability } from '../infra/redis-rate-limits.ts';
 import { openResultLines } from '../infra/result-lines.ts';
 import { systemRuntime } from '../infra/runtime.ts';
@@ -89,9 +90,9 @@ export interface AppSettings {
   readonly eventStoreUrl: string;
   /** Of a log in PostgreSQL; as the adapter does where left out. */
   readonly postgres?: PostgresStoreOptions;
-  /** File of the read models; null: beside the log, or in memory with it. */
-  readonly readStoreFile: string | null;
-  /** Keeps the read models of a log that is no file; where left out or null they are in memory. */
+  /** File of the read models, or address of their PostgreSQL database; null: beside the log, or in memory with it. */
+  readonly readStore: string | null;
+  /** Keeps what belongs to this machine where the log is no file; where left out or null it goes with the process. */
   readonly dataFolder?: string | null;
   /** Executions at once. */
   readonly workers: number;
@@ -168,11 +169,15 @@ export interface App {
 const SESSION_TIMES: SessionTimes = { idleMs: 30 * 60_000, maxAgeMs: 12 * 3_600_000 };
 const SCAN_MS = 500;
 const CLOSE_GRACE_MS = 5_000;
+const IN_MEMORY = ':memory:';
 /** How long a start waits for a source that is elsewhere; its tasks of before are there meanwhile. */
 const REMOTE_PATIENCE_MS = 10_000;
 /** How long a start waits for the read models before it says so and goes on. */
 const CATCH_UP_MS = 60_000;
-/** Connections to PostgreSQL where nothing else is said, and those of them that the projector has. */
+/**
+ * Connections to PostgreSQL where nothing else is said. The projector has some for the log and as many for the read models,
+ * beside two that are in no pool: one writes, one holds its lock.
+ */
 const DEFAULT_POOL = 20;
 const PROJECTOR_POOL = 2;
 /** Executions that only wait for others keep their process beside those that run. */
@@ -217,10 +222,11 @@ async function openParts(settings: AppSettings, closers: Closers) {
   const runtime = systemRuntime();
   const place = placeOf(settings);
   const { postgres = {} } = settings;
-  const poolSize = Math.max(1, (postgres.poolSize ?? DEFAULT_POOL) - PROJECTOR_POOL);
-  const store = await openEventStore(settings.eventStoreUrl, { postgres: { ...postgres, poolSize } });
+  const store = await openEventStore(settings.eventStoreUrl, {
+    postgres: { ...postgres, poolSize: shareOf(postgres) },
+  });
   closers.push(() => store.close());
-  const rows = openSqliteReadStore<ReadModels>(place.readStoreFile);
+  const rows = await openReadStore<ReadModels>(place.readStore, { ...postgres, poolSize: shareOf(postgres) });
   closers.push(() => rows.close());
   const sandbox = await openSandbox({
     size: settings.workers * PROCESSES_PER_PLACE,
@@ -238,7 +244,7 @@ async function openParts(settings: AppSettings, closers: Closers) {
     ? await projectOnThread(
         {
           eventStoreUrl: settings.eventStoreUrl,
-          readStoreFile: place.readStoreFile,
+          readStore: place.readStore,
           postgres: { ...postgres, poolSize: PROJECTOR_POOL },
         },
         onTrouble,
@@ -500,7 +506,7 @@ async function awaitEnd(
 }
 
 interface Place {
-  readonly readStoreFile: string;
+  readonly readStore: string;
   /** Folder of the worker sessions' locks; null for a store of this process alone. */
   readonly sessionFolder: string | null;
   readonly isShared: boolean;
@@ -509,13 +515,14 @@ interface Place {
 function placeOf(settings: AppSettings): Place {
   const [scheme, ...rest] = settings.eventStoreUrl.split(':');
   const path = rest.join(':');
-  if (scheme === 'memory' || path === ':memory:')
-    return { readStoreFile: ':memory:', sessionFolder: null, isShared: false };
+  if (scheme === 'memory' || path === ':memory:') return { readStore: IN_MEMORY, sessionFolder: null, isShared: false };
   const file = scheme === 'sqlite' ? path.replace(/^\/\//, '') : fileOf(settings);
-  if (file === null) return { readStoreFile: ':memory:', sessionFolder: null, isShared: false };
+  const beside = isPostgres(settings.eventStoreUrl) ? settings.eventStoreUrl : null;
+  const readStore = settings.readStore ?? beside ?? (file === null ? IN_MEMORY : `${file}.read`);
+  if (file === null) return { readStore, sessionFolder: null, isShared: readStore !== IN_MEMORY };
   makeDataFolder(dirname(file));
   return {
-    readStoreFile: settings.readStoreFile ?? `${file}.read`,
+    readStore,
     sessionFolder: sessionFolderOf(file),
     isShared: true,
   };
@@ -527,6 +534,11 @@ function fileOf({ eventStoreUrl, dataFolder = null }: AppSettings): string | nul
   if (isEventStoreDbUrl(eventStoreUrl)) return join(dataFolder, eventStoreDbLogName(eventStoreUrl));
   const { host, pathname, search } = new URL(eventStoreUrl);
   return join(dataFolder, `postgres-${hash('sha256', `${host}${pathname}${search}`).slice(0, 16)}`);
+}
+
+/** Log and read models each get their share of the connections that the projector leaves. */
+function shareOf({ poolSize = DEFAULT_POOL }: PostgresStoreOptions): number {
+  return Math.max(1, Math.floor((poolSize - 2 * PROJECTOR_POOL - 2) / 2));
 }
 
 function makeDataFolder(folder: string): void {

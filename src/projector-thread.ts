@@ -1,19 +1,14 @@
 /** The thread that projects, so that folding events never delays an answer. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { openEventStore } from '../infra/event-store/open.ts';
-import { openSqliteReadStore } from '../infra/read-store/sqlite.ts';
+import { openReadStore } from '../infra/read-store/open.ts';
 import { PROJECTIONS } from '../projections/index.ts';
 import type { ReadModels } from '../projections/read-models.ts';
 import { ProjectionRunner } from '../projections/runner.ts';
 import { asRatchetError, RatchetError } from './domain/errors.ts';
+import type { HeldLock } from './ports/held-lock.ts';
 import { keepProjecting } from './projecting.ts';
-import {
-  type FromProjector,
-  type ProjectorSettings,
-  projectorLock,
-  type Refusal,
-  type ToProjector,
-} from './projector.ts';
+import { type FromProjector, type ProjectorSettings, type Refusal, type ToProjector } from './projector.ts';
 
 const settings: ProjectorSettings = workerData;
 const FOLLOW_MS = 10;
@@ -25,7 +20,7 @@ const events = await openEventStore(settings.eventStoreUrl, {
   sqlite: { readOnly: true },
   postgres: settings.postgres ?? {},
 });
-const rows = openSqliteReadStore<ReadModels>(settings.readStoreFile);
+const rows = await openReadStore<ReadModels>(settings.readStore, settings.postgres);
 let runner: ProjectionRunner | null = null;
 
 parentPort?.on('message', (message: ToProjector) => {
@@ -36,23 +31,30 @@ parentPort?.on('message', (message: ToProjector) => {
   );
 });
 
-const lock = (await followUntilLeader()) ?? null;
-if (lock !== null) {
+for (;;) {
+  const lock = await followUntilLeader();
+  if (lock === null) break;
   try {
-    runner = new ProjectionRunner({ events, rows: rows.projections, db: rows.db }, PROJECTIONS, {
-      onReached: (position) => tell({ type: 'reached', position }),
-      onStatus: (statuses) => tell({ type: 'statuses', statuses }),
-    });
-    await runner.prepare();
-    tell({ type: 'ready' });
-    await keepProjecting(runner, (error) => tell({ type: 'trouble', error: told(error) }), stop.signal);
+    await project(AbortSignal.any([stop.signal, lock.lost]));
   } finally {
-    lock.release();
+    runner = null;
+    await lock.release();
   }
 }
 await events.close();
-rows.close();
+await rows.close();
 parentPort?.close();
+
+/** Projects until `signal` aborts. */
+async function project(signal: AbortSignal): Promise<void> {
+  runner = new ProjectionRunner({ events, rows: rows.projections, db: rows.db }, PROJECTIONS, {
+    onReached: (position) => tell({ type: 'reached', position }),
+    onStatus: (statuses) => tell({ type: 'statuses', statuses }),
+  });
+  await runner.prepare();
+  tell({ type: 'ready' });
+  await keepProjecting(runner, (error) => tell({ type: 'trouble', error: told(error) }), signal);
+}
 
 async function rebuild(names: readonly string[] | undefined): Promise<void> {
   if (runner === null) throw new RatchetError('unsupported', 'another process projects this database: rebuild there');
@@ -66,14 +68,14 @@ function told(error: unknown): Refusal {
 }
 
 /** While another process projects, tells how far it is; answers with the lock once that process has gone, null at close. */
-async function followUntilLeader(): Promise<ReturnType<typeof projectorLock>> {
+async function followUntilLeader(): Promise<HeldLock | null> {
   let isReady = false;
   let triedAt = 0;
   while (!stop.signal.aborted) {
     if (Date.now() - triedAt >= TAKE_OVER_MS) {
-      const taken = projectorLock(settings.readStoreFile);
-      if (taken !== null) return taken;
       triedAt = Date.now();
+      const taken = await rows.hold();
+      if (taken !== null) return taken;
     }
     const checkpoints = await rows.projections.checkpoints();
     const positions = checkpoints.map((checkpoint) => checkpoint.position).sort();

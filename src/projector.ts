@@ -1,7 +1,6 @@
 /** What a projector is, and the one that runs in line, for a store in memory. */
 import type { PostgresStoreOptions } from '../infra/event-store/postgres.ts';
-import { holdLock } from '../infra/event-store/sqlite-lock.ts';
-import type { ReadStore } from '../infra/read-store/sqlite.ts';
+import type { ReadStore } from '../infra/read-store/read-store.ts';
 import { PROJECTIONS } from '../projections/index.ts';
 import type { ReadModels } from '../projections/read-models.ts';
 import { ProjectionRunner, type ProjectionStatus } from '../projections/runner.ts';
@@ -21,8 +20,9 @@ export interface Projector {
 /** What the thread is started with. */
 export interface ProjectorSettings {
   readonly eventStoreUrl: string;
-  readonly readStoreFile: string;
-  /** Of a log in PostgreSQL. */
+  /** A SQLite file, or the address of a PostgreSQL database. */
+  readonly readStore: string;
+  /** Of each, where it is in PostgreSQL. */
   readonly postgres?: PostgresStoreOptions;
 }
 
@@ -132,9 +132,4 @@ export async function projectInline(
       await running;
     },
   };
-}
-
-/** @returns the lock of the one process that projects this file, or null while another holds it. */
-export function projectorLock(readStoreFile: string): ReturnType<typeof holdLock> {
-  return holdLock(`${readStoreFile}.lock`);
 }

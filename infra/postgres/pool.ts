@@ -1,5 +1,5 @@
 /** Connections to one PostgreSQL database, as the configuration wants them. */
-import { Client, type ClientConfig, Pool, type QueryArrayConfig } from 'pg';
+import { Client, type ClientConfig, type CustomTypesConfig, Pool, type QueryArrayConfig } from 'pg';
 import { RatchetError } from '../../src/domain/errors.ts';
 import { connectionFailed, type Place, storeError } from './errors.ts';
 
@@ -15,6 +15,8 @@ export interface PostgresOptions {
    * listens, which such connections forget. True by default.
    */
   readonly preparedStatements?: boolean;
+  /** How columns are read; as the driver does by default. */
+  readonly types?: CustomTypesConfig;
 }
 
 /** Older servers lack what the schema needs. */
@@ -34,8 +36,10 @@ export interface Connections {
   readonly mayListen: boolean;
   /** Runs one statement on a connection of the pool; fails with the driver's own error. */
   query(statement: Query): Promise<readonly Row[]>;
+  /** For libraries that take connections themselves; {@link close} closes it. */
+  readonly pool: Pool;
   /** A connection of its own, not yet connected. */
-  client(): Client;
+  client(more?: Pick<ClientConfig, 'pipeline'>): Client;
   /** Waits for statements under way, then closes all connections of the pool. */
   close(): Promise<void>;
 }
@@ -57,6 +61,7 @@ export function connections(url: string, options: PostgresOptions = {}): Connect
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     fallback_application_name: 'ratchet',
+    ...(options.types === undefined ? {} : { types: options.types }),
   };
   const mayListen = preparedStatements && poolSize > 1;
   const pool = new Pool({
@@ -67,6 +72,8 @@ export function connections(url: string, options: PostgresOptions = {}): Connect
   });
   // The pool has dropped the connection already; who needs one next gets a new one, or its error.
   pool.on('error', () => {});
+  // One that is lent is told to whoever has lent it, by the statement under way or the next.
+  pool.on('connect', (client) => client.on('error', () => {}));
   const underWay = new Set<Promise<unknown>>();
   return {
     place,
@@ -84,7 +91,8 @@ export function connections(url: string, options: PostgresOptions = {}): Connect
         underWay.delete(asked);
       }
     },
-    client: () => new Client(shared),
+    client: (more = {}) => new Client({ ...shared, ...more }),
+    pool,
     async close() {
       // A pool that ends forgets who still waits for a connection of it.
       await Promise.allSettled(underWay);

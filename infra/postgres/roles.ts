@@ -3,7 +3,7 @@ import { escapeIdentifier } from 'pg';
 
 /**
  * A script for psql, to be run by the owner of the tables after `ratchet migrate`; running it again changes nothing.
- * The role may read and add events, and nobody but the owner may change what the tables are.
+ * The role may read and add events and make read models; nobody but the owner may change what the table of events is.
  *
  * @param role name of the role; it is made where there is none, and then can log in once it is given a password
  */
@@ -18,10 +18,12 @@ BEGIN
     CREATE ROLE ${name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION;
   END IF;
   EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), ${literal(role)});
-  EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), ${literal(role)});
+  -- Read models are made, rebuilt and thrown away by the role itself, which owns them.
+  EXECUTE format('GRANT USAGE, CREATE ON SCHEMA %I TO %I', current_schema(), ${literal(role)});
 END
 $script$;
 REVOKE ALL ON events, ratchet_migrations FROM PUBLIC, ${name};
+GRANT ALL ON projection_checkpoints TO ${name};
 REVOKE ALL ON FUNCTION append_events FROM PUBLIC;
 GRANT SELECT, INSERT ON events TO ${name};
 GRANT SELECT ON ratchet_migrations TO ${name};

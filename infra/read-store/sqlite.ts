@@ -3,14 +3,10 @@ import { DatabaseSync } from 'node:sqlite';
 import { Kysely } from 'kysely';
 import { RatchetError } from '../../src/domain/errors.ts';
 import type { Checkpoint, CheckpointMove, ProjectionStore, Statement } from '../../src/ports/read-store.ts';
+import { IN_MEMORY } from '../event-store/sqlite-file.ts';
+import { holdLock } from '../event-store/sqlite-lock.ts';
 import { bindable, nodeSqliteDialect, StatementCache } from './node-sqlite-dialect.ts';
-
-export interface ReadStore<Schema> {
-  /** For queries. */
-  readonly db: Kysely<Schema>;
-  readonly projections: ProjectionStore;
-  close(): void;
-}
+import type { ReadStore } from './read-store.ts';
 
 const CHECKPOINTS = `create table if not exists projection_checkpoints (
   name text primary key, version integer not null, position text not null, status text not null, error text
@@ -24,7 +20,15 @@ export function openSqliteReadStore<Schema>(file: string): ReadStore<Schema> {
   const database = open(file);
   const statements = new StatementCache(database);
   const db = new Kysely<Schema>({ dialect: nodeSqliteDialect(database) });
-  return { db, projections: projectionStore(database, statements), close: () => database.close() };
+  return {
+    db,
+    projections: projectionStore(database, statements),
+    hold: async () => {
+      const lock = holdLock(file === IN_MEMORY ? IN_MEMORY : `${file}.lock`);
+      return lock === null ? null : { lost: new AbortController().signal, release: () => lock.release() };
+    },
+    close: () => database.close(),
+  };
 }
 
 function open(file: string): DatabaseSync {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
 import { maskUrl } from '../../config/kinds.ts';
 import type { Config } from '../../config/schema.ts';
+import { isPostgres } from '../../infra/postgres/address.ts';
 import type { AppSettings } from '../app.ts';
 import type { CorsRule } from '../interfaces/cors.ts';
 import type { RequestLimits } from '../interfaces/limits.ts';
@@ -48,7 +49,7 @@ export function appSettings(
       preparedStatements: config.database.preparedStatements,
       autoMigrate: config.database.autoMigrate,
     },
-    readStoreFile: null,
+    readStore: isPostgres(config.database.url) ? config.database.url : null,
     dataFolder,
     workers,
     maxPerClient: execution.maxConcurrentPerClient,

@@ -117,9 +117,9 @@ function changesOf(stored: StoredEvent) {
 }
 
 async function caughtUp(home: Home, url: string, head: string): Promise<number> {
-  const readStoreFile = join(home.folder, `${runtime.newId()}.db`);
+  const readStore = join(home.folder, `${runtime.newId()}.db`);
   let trouble: unknown = null;
-  const projector = await projectOnThread({ eventStoreUrl: url, readStoreFile }, (error) => (trouble = error));
+  const projector = await projectOnThread({ eventStoreUrl: url, readStore }, (error) => (trouble = error));
   const start = performance.now();
   await projector.progress.reach(head, 120_000);
   const seconds = (performance.now() - start) / 1000;

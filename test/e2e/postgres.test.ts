@@ -6,7 +6,7 @@ import { openOutput } from '../../src/cli/output.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 import { call, type Finished, type Home, openHome, ratchet, startServerProcess } from '../support/server.ts';
 
-const FIRST = 'event-log-1-events';
+const ALL = ['event-log-1-events', 'read-store-1-checkpoints'];
 
 let server: PostgresServer;
 let home: Home;
@@ -35,16 +35,22 @@ test('migrate makes the tables once, tells what it did, and prints the rights of
   const answer = async (options: MigrateOptions, eventStoreUrl = url): Promise<unknown> => {
     const answers: unknown[] = [];
     const output = { ...openOutput(true, colorsFor(false)), result: (value: unknown) => void answers.push(value) };
-    expect(await migrateDatabase({ eventStoreUrl }, options, output)).toBe(0);
+    expect(await migrateDatabase({ eventStoreUrl, readStore: null }, options, output)).toBe(0);
     return answers[0];
   };
-  expect(await answer({ status: true })).toEqual({ applied: [], migrations: [{ name: FIRST, appliedAt: null }] });
+  expect(await answer({ status: true })).toEqual({
+    applied: [],
+    migrations: ALL.map((name) => ({ name, appliedAt: null })),
+  });
   const made = await run(['migrate']);
   expect([made.code, made.json()]).toEqual([
     0,
-    { applied: [FIRST], migrations: [{ name: FIRST, appliedAt: expect.any(String) }] },
+    { applied: ALL, migrations: ALL.map((name) => ({ name, appliedAt: expect.any(String) })) },
   ]);
-  expect(await answer({})).toMatchObject({ applied: [], migrations: [{ appliedAt: expect.any(String) }] });
+  expect(await answer({})).toMatchObject({
+    applied: [],
+    migrations: ALL.map(() => ({ appliedAt: expect.any(String) })),
+  });
   expect(await answer({ roles: 'app' })).toMatchObject({
     role: 'app',
     script: expect.stringContaining('GRANT SELECT, INSERT ON events TO "app"'),
@@ -59,7 +65,7 @@ test('where it may not migrate, a start says that the tables are older and what 
 });
 
 test('a database of a newer program is refused with code 3', async () => {
-  await migrateDatabase({ eventStoreUrl: url }, {}, openOutput(true, colorsFor(false)));
+  await migrateDatabase({ eventStoreUrl: url, readStore: null }, {}, openOutput(true, colorsFor(false)));
   await server.run(
     url,
     "INSERT INTO ratchet_migrations (name, checksum, readable_from) VALUES ('event-log-2-other', 'x', 2)",
@@ -93,7 +99,11 @@ test('a server keeps its log there: what it acknowledged outlives kill -9, and h
   await using second = await startServerProcess(home, { database: url });
   const id = String(done.body['execution_id']);
   expect((await call(second.url, 'GET', `/api/v1/executions/${id}`)).body).toMatchObject({ status: 'completed' });
+  const counted = 'SELECT count(*) AS count FROM executions WHERE execution_id = $1';
+  expect(await server.run(url, counted, [id])).toEqual([{ count: '1' }]);
   await own.stop();
+  const asked = await call(second.url, 'GET', '/api/v1/executions');
+  expect([asked.status, asked.body]).toMatchObject([503, { type: 'urn:ratchet:error:store_unavailable' }]);
   const health = await call(second.url, 'GET', '/health');
   expect(health.status).toBe(503);
   expect(JSON.stringify(health.body)).toContain('Database connection failed');

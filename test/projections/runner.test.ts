@@ -5,7 +5,9 @@ import { sql } from 'kysely';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { memoryEventStore } from '../../infra/event-store/memory.ts';
 import { openEventStore } from '../../infra/event-store/open.ts';
-import { openSqliteReadStore, type ReadStore } from '../../infra/read-store/sqlite.ts';
+import { holdLock } from '../../infra/event-store/sqlite-lock.ts';
+import type { ReadStore } from '../../infra/read-store/read-store.ts';
+import { openSqliteReadStore } from '../../infra/read-store/sqlite.ts';
 import { audit } from '../../projections/audit.ts';
 import { insert, type Projection } from '../../projections/projection.ts';
 import { type ReadModels, TABLES } from '../../projections/read-models.ts';
@@ -14,7 +16,7 @@ import { workers } from '../../projections/worker.ts';
 import { RatchetError } from '../../src/domain/errors.ts';
 import { type Position, START, streamName } from '../../src/domain/event.ts';
 import type { EventStore } from '../../src/ports/event-store.ts';
-import { projectInline, projectorLock } from '../../src/projector.ts';
+import { projectInline } from '../../src/projector.ts';
 import { projectOnThread } from '../../src/projector-on-thread.ts';
 import { newEvent } from '../support/store-events.ts';
 
@@ -371,23 +373,23 @@ describe('projecting through errors of the stores', () => {
   it('starts a thread that has died anew; who asks it meanwhile is told at once', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'ratchet-rows-'));
     opened.push(() => rmSync(folder, { recursive: true }));
-    const readStoreFile = join(folder, 'rows.db');
+    const readStore = join(folder, 'rows.db');
     const eventStoreUrl = `sqlite:${join(folder, 'log.db')}`;
     const events = await openEventStore(eventStoreUrl);
     opened.push(() => events.close());
-    const first = await projectOnThread({ eventStoreUrl, readStoreFile }, () => undefined);
+    const first = await projectOnThread({ eventStoreUrl, readStore }, () => undefined);
     await first.close();
 
     // As long as somebody else projects, the thread only looks at the checkpoints: without them it dies.
-    const other = projectorLock(readStoreFile);
+    const other = holdLock(`${readStore}.lock`);
     expect(other).not.toBeNull();
     const died = Promise.withResolvers<unknown>();
-    const projector = await projectOnThread({ eventStoreUrl, readStoreFile }, died.resolve);
+    const projector = await projectOnThread({ eventStoreUrl, readStore }, died.resolve);
     opened.push(() => projector.close());
     const waiting = expect(projector.progress.reach('ffffffffffffffff', 10_000)).rejects.toMatchObject({
       code: 'store_unavailable',
     });
-    const rows = openSqliteReadStore<ReadModels>(readStoreFile);
+    const rows = openSqliteReadStore<ReadModels>(readStore);
     opened.push(() => rows.close());
     await sql`alter table projection_checkpoints rename to away`.execute(rows.db);
     expect(await died.promise).toMatchObject({ code: 'store_unavailable' });

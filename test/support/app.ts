@@ -8,7 +8,7 @@ import { OPERATIONS } from '../../src/interfaces/operations.ts';
 
 export const TEST_SETTINGS: AppSettings = {
   eventStoreUrl: 'memory:',
-  readStoreFile: null,
+  readStore: null,
   workers: 2,
   warmWorkers: 1,
   debugSessions: 4,

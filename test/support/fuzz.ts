@@ -75,7 +75,7 @@ export async function startFuzzed(home: Home): Promise<Fuzzed> {
     ...TEST_SETTINGS,
     logger,
     eventStoreUrl: `sqlite:${home.folder}/fuzz.db`,
-    readStoreFile: `${home.folder}/fuzz.db.read`,
+    readStore: `${home.folder}/fuzz.db.read`,
     wait: { defaultSeconds: 1, maxSeconds: 2 },
     bounds: { ...TEST_SETTINGS.bounds, maxTimeoutMs: 5_000 },
   };
