@@ -1,7 +1,8 @@
-/** Reads the body of an answer: decompressed, and never more of it than the caller asked for. */
+/** Reads the body of an answer: decompressed, and never more of it than the caller asked for; or drops it. */
 import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate, inflateRaw, zstdDecompress } from 'node:zlib';
+import type { Dispatcher } from 'undici';
 import { OutboundError } from '../src/ports/outbound.ts';
 
 /** A few codings may be stacked; more than this is nobody's honest answer. */
@@ -9,6 +10,10 @@ const MAX_CODINGS = 3;
 
 /** Data that can not be compressed grows a little: what arrives may be this much larger than what is wanted. */
 const CODING_OVERHEAD = 64 * 1024;
+
+/** A body that nobody wants is read this far, so that its connection can be used again; then the connection is given up. */
+const DROPPED_BYTES = 64 * 1024;
+const DROPPED_MS = 1_000;
 
 type Decode = (data: Buffer, maxBytes: number) => Promise<Buffer>;
 
@@ -62,6 +67,11 @@ export async function readBody(
   }
   if (body.length > maxBytes) throw tooLarge(host, maxBytes);
   return { body, decoded: true };
+}
+
+/** Lets the rest of an answer go; whoever called waits for none of it. */
+export function dropBody(source: Dispatcher.ResponseData['body']): void {
+  source.dump({ limit: DROPPED_BYTES, signal: AbortSignal.timeout(DROPPED_MS) }).catch(() => undefined);
 }
 
 /** @returns the error for a body above the limit. */

@@ -5,7 +5,7 @@ import type { Agent, buildConnector, Dispatcher } from 'undici';
 import { type Outbound, OutboundError, type OutboundRequest, type OutboundResponse } from '../src/ports/outbound.ts';
 import { type AddressGuard, addressGuard } from './address-guard.ts';
 import { type KeptConnections, keptConnections } from './kept-connections.ts';
-import { readBody, tooLarge } from './outbound-body.ts';
+import { dropBody, readBody, tooLarge } from './outbound-body.ts';
 import { firstHop, type Hop, isRedirect, nextHop } from './outbound-request.ts';
 
 const MAX_REDIRECTS = 10;
@@ -162,13 +162,19 @@ async function exchange({ agent, kept }: Connections, hop: Hop, signal: AbortSig
 async function finish(
   response: Dispatcher.ResponseData,
   hop: Hop,
-  maxBodyBytes: number,
+  maxBodyBytes: number | null,
   redirected: boolean,
 ): Promise<OutboundResponse> {
   const host = hop.url.host;
   const headers = Object.entries(response.headers).flatMap(([name, value]) =>
     [value ?? []].flat().map((one): [string, string] => [name, one]),
   );
+  const { statusCode: status, statusText } = response;
+  const told = { status, statusText, headers, url: hop.url.href, redirected };
+  if (maxBodyBytes === null) {
+    dropBody(response.body);
+    return { ...told, body: new Uint8Array() };
+  }
   const value = (name: string): string => headers.find(([header]) => header === name)?.[1] ?? '';
   const coding = value('content-encoding');
   try {
@@ -177,13 +183,10 @@ async function finish(
     }
     const { body, decoded } = await readBody(response.body, coding, maxBodyBytes, host);
     return {
-      status: response.statusCode,
-      statusText: response.statusText,
+      ...told,
       // They described the bytes on the wire, which the caller does not get.
       headers: headers.filter(([name]) => !decoded || (name !== 'content-encoding' && name !== 'content-length')),
       body,
-      url: hop.url.href,
-      redirected,
     };
   } catch (error) {
     response.body.on('error', ignore).destroy();

@@ -7,7 +7,8 @@ export interface OutboundRequest {
   readonly body: Uint8Array | null;
   /** Milliseconds for the whole exchange. */
   readonly timeoutMs: number;
-  readonly maxBodyBytes: number;
+  /** Null: the status and the headers say all; the body comes back empty, whatever was answered. */
+  readonly maxBodyBytes: number | null;
   /** `manual` hands a redirect back, `error` fails on one. */
   readonly redirect: 'follow' | 'manual' | 'error';
   /** Lower-case names of headers that carry secrets; dropped, like `authorization` and `cookie`, on a redirect to another origin. */

@@ -25,8 +25,6 @@ export interface SendDeps {
   readonly lines: ResultLines;
 }
 
-/** What a receiver answers is not kept; more than this is not even read. */
-const MAX_ANSWER_BYTES = 1024 * 1024;
 const GONE = 410;
 
 type Sent = Omit<AttemptReport, 'durationMs'>;
@@ -119,7 +117,8 @@ async function call(
       headers: [...own, ...more],
       body: Buffer.from(body),
       timeoutMs: reach.timeoutMs,
-      maxBodyBytes: MAX_ANSWER_BYTES,
+      // It has arrived, or not: what a receiver says beside its status is not kept.
+      maxBodyBytes: null,
       // Where else a result goes is for the configuration to say.
       redirect: 'manual',
       credentialHeaders: [],

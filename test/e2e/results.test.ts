@@ -143,6 +143,24 @@ describe('a webhook', () => {
     });
   });
 
+  it('has arrived with the status alone: what the receiver says beside it is neither awaited nor too much', async () => {
+    await using receiver = await startReceiver((response, path) => {
+      response.writeHead(200, path === '/zipped' ? { 'content-encoding': 'gzip' } : {});
+      if (path === '/endless') response.write('and');
+      else response.end('x'.repeat(1_200_000));
+    });
+    const paths = ['large', 'zipped', 'endless'];
+    const test = await appWith(
+      ...paths.map((name) => target(name, { kind: 'webhook', url: `${receiver.url}/${name}` })),
+    );
+    const run = await test.run('echo', 1);
+    for (const name of paths) {
+      const told = await delivery(test, idOf(run, name), 'delivered');
+      expect(told['attempts']).toMatchObject([{ ok: true, status: 200, error: null }]);
+      expect(receiver.at(`/${name}`)).toHaveLength(1);
+    }
+  });
+
   it('follows no redirect', async () => {
     await using receiver = await startReceiver((response, path) => {
       response.writeHead(path === '/in' ? 307 : 200, { location: '/elsewhere' }).end();

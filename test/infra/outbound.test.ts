@@ -443,6 +443,27 @@ describe('bodies', () => {
     }
   });
 
+  it('drops a body that is not wanted: a short one leaves the connection for the next, and none is waited for', async () => {
+    const sockets = new Set<unknown>();
+    const closed = Promise.withResolvers<void>();
+    const url = await serve((incoming, response) => {
+      sockets.add(incoming.socket);
+      if (incoming.url === '/short') return void response.end('thanks');
+      response.on('close', () => closed.resolve());
+      const more = (): void => {
+        while (response.write(Buffer.alloc(16_384)));
+        response.once('drain', more);
+      };
+      more();
+    });
+    const to = outbound({ maxSockets: 1 });
+    for (const path of ['/short', '/short', '/endless']) {
+      expect(await send(to, `${url}${path}`, { maxBodyBytes: null })).toMatchObject({ status: 200 });
+    }
+    await closed.promise;
+    expect(sockets.size).toBe(1);
+  });
+
   it('reads the answer to HEAD and an empty one although they name a length and a coding', async () => {
     const url = await serve((_, response) =>
       response.writeHead(200, { 'content-encoding': 'gzip', 'content-length': '5000000' }).end(),
