@@ -69,7 +69,8 @@ export function eventStoreDbError(error: unknown, { hosts, user }: EventStoreDbS
   if (told?.code === UNIMPLEMENTED) {
     return failed(at, 'it does not offer streams over gRPC: is it EventStoreDB 20.6 or later, or KurrentDB?', error);
   }
-  return failed(at, reasonOf(error), error);
+  // The reason is all that the error tells.
+  return failed(at, reasonOf(error));
 }
 
 /** As {@link eventStoreDbError} for an error at the start, where it looks closer whether one side speaks TLS and the other does not. */
@@ -97,15 +98,18 @@ export function nameOf(hosts: readonly Endpoint[]): string {
   return hosts.map(({ address, port }) => `${address}:${port}`).join(',');
 }
 
-function failed(at: string, reason: string, cause: unknown): RatchetError {
+function failed(at: string, reason: string, cause?: unknown): RatchetError {
   return new RatchetError('store_unavailable', `Database connection failed: EventStoreDB at ${at}: ${reason}`, {
     details: { at },
     cause,
   });
 }
 
+/** @returns what an error says, without the frame that gRPC puts around what the connection said. */
 function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const text = error instanceof Error ? error.message : String(error);
+  const bare = text.replace(/^\d+ [A-Z_]+: /u, '').replace(/^No connection established\. Last error: (Error: )?/u, '');
+  return bare.replace(/\.?\s*Resolution note:.*$/su, '');
 }
 
 /** Only greets: nothing is sent, so that no certificate need be trusted. */
