@@ -1,8 +1,8 @@
 /** Keeps tasks in step with the places they come from: a changed file is a new version, a broken one is reported. */
 import type { CommandMeta } from '../../commands/command.ts';
-import { type PublishDeps, publishDefinition } from '../../commands/publish-task.ts';
+import { type PublishDeps, publishDefinition, taskIdOf } from '../../commands/publish-task.ts';
 import { LOCAL_ADMIN } from '../domain/access.ts';
-import { asRatchetError } from '../domain/errors.ts';
+import { asRatchetError, isRatchetError } from '../domain/errors.ts';
 import type { SourceStatus } from '../domain/source-status.ts';
 import { isoTime } from '../domain/time.ts';
 import type { BrokenTask, TaskSource } from '../ports/task-source.ts';
@@ -15,7 +15,10 @@ export interface FollowedSource {
   readonly first: Promise<unknown>;
 }
 
-/** Reads a source once and publishes what is new. A broken task leaves its last good version in place. */
+/**
+ * Reads a source once and publishes what is new. A broken task leaves its last good version in place. A copy that may be older than
+ * what was published from elsewhere since, by another node or a person, only adds tasks that there have never been.
+ */
 export async function syncSource(deps: PublishDeps, source: TaskSource): Promise<SourceStatus> {
   const at = { source: source.name, uri: source.address, ref: source.ref, syncedAt: isoTime(deps.runtime.now()) };
   try {
@@ -24,16 +27,13 @@ export async function syncSource(deps: PublishDeps, source: TaskSource): Promise
     const refused: BrokenTask[] = [...broken];
     for (const definition of tasks) {
       try {
-        const publication = {
-          intent: 'sync',
-          enabled: true,
-          baseVersion: null,
-          source: source.name,
-          revision,
-        } as const;
+        if (stale !== null && deps.directory.find(taskIdOf(deps, definition.name)) !== undefined) continue;
+        const common = { enabled: true, baseVersion: null, source: source.name, revision } as const;
+        const publication = { ...common, intent: stale === null ? 'sync' : 'create' } as const;
         const { changed } = await publishDefinition(deps, definition, publication, metaOf(deps, source));
         if (changed) published.push(definition.name);
       } catch (error) {
+        if (stale !== null && isRatchetError(error, 'already_exists')) continue;
         refused.push({ path: definition.file, reason: asRatchetError(error).message });
       }
     }
