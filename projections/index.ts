@@ -23,8 +23,8 @@ export const PROJECTIONS: readonly Projection[] = [
   workers,
   replays,
   schedules,
-  deliveries,
   batches,
   batchItems,
+  deliveries,
   accessKeys,
 ];

@@ -21,8 +21,8 @@ export const SUBJECT_FIELDS: Readonly<Record<string, Subject['kind']>> = {
   original_execution: 'execution',
   replay_id: 'replay',
   session_id: 'session',
-  delivery_id: 'delivery',
   batch_id: 'batch',
+  delivery_id: 'delivery',
 };
 
 export interface TaskAccessDeps {

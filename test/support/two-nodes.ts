@@ -19,10 +19,7 @@ export interface TwoNodes extends AsyncDisposable {
 }
 
 /** One file, two apps; what each listener takes is the same. */
-export async function openTwoNodes(
-  serving: McpServing = {},
-  overrides: Partial<AppSettings> = {},
-): Promise<TwoNodes> {
+export async function openTwoNodes(serving: McpServing = {}, overrides: Partial<AppSettings> = {}): Promise<TwoNodes> {
   const folder = mkdtempSync(join(tmpdir(), 'ratchet-nodes-'));
   const settings = { ...overrides, eventStoreUrl: `sqlite:${join(folder, 'ratchet.db')}` };
   const opened: Node[] = [];

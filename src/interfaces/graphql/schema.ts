@@ -47,7 +47,8 @@ export function schemaOf(operations: readonly Operation[] = OPERATIONS): GraphQL
   const schema = buildSchema(text);
   const resolving = (built: readonly Built[]) => Object.fromEntries(built.map(({ name, resolve }) => [name, resolve]));
   resolve(schema, { Query: resolving(queries), Mutation: resolving(mutations) });
-  for (const resolvers of [SERVER_RESOLVERS, EXECUTION_RESOLVERS, TASK_RESOLVERS, BATCH_RESOLVERS]) resolve(schema, resolvers);
+  for (const resolvers of [SERVER_RESOLVERS, EXECUTION_RESOLVERS, TASK_RESOLVERS, BATCH_RESOLVERS])
+    resolve(schema, resolvers);
   const subscription = schema.getSubscriptionType()?.getFields() ?? {};
   for (const [name, resolver] of Object.entries({ ...SUBSCRIPTION_RESOLVERS, ...BATCH_SUBSCRIPTIONS })) {
     const field = subscription[name];
