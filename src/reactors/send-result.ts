@@ -59,13 +59,26 @@ async function bring(
     case 'webhook':
       return call(deps, request.deliveryId, reach, text, signal);
     case 'file':
-      await deps.lines.append(reach.path, text);
+      await unlessAborted(deps.lines.append(reach.path, text), signal);
       return ARRIVED;
     case 'stdout':
-      await deps.lines.print(text);
+      await unlessAborted(deps.lines.print(text), signal);
       return ARRIVED;
     default:
       return reach satisfies never;
+  }
+}
+
+/** Nothing ends a line that nobody reads, or a file on a disk that hangs: it is left where it is. Fails with the reason of `signal`. */
+async function unlessAborted(writing: Promise<void>, signal: AbortSignal): Promise<void> {
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener('abort', onAbort);
+  if (signal.aborted) onAbort();
+  try {
+    await Promise.race([writing, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
 }
 

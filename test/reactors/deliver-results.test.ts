@@ -215,6 +215,29 @@ it('nodes with different targets forget none of each other: one that is gone for
   await reaching(deliveryIdOf(missed, 'own'), 'delivered', 1);
 });
 
+it('a line that nobody takes holds up no shutdown, and is written again at the next start', async () => {
+  const stuck = Promise.withResolvers<void>();
+  const hanging = (reached: () => void) => (): Promise<void> => {
+    reached();
+    return stuck.promise;
+  };
+  const [printing, appending] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const lines = { print: hanging(printing.resolve), append: hanging(appending.resolve) };
+  const targets = [target('unread', { kind: 'stdout' }), target('frozen', { kind: 'file', path: '/mnt/gone' })];
+  const first = node('s1', targets, { lines });
+  await first.follow();
+  const run = String((await test.run('echo', 1))['execution_id']);
+  await Promise.all([printing.promise, appending.promise]);
+  await first.stop();
+
+  const written: string[] = [];
+  const write = async (line: string): Promise<void> => void written.push(JSON.parse(line).id);
+  const second = node('s2', targets, { lines: { print: write, append: (_, line) => write(line) } });
+  await second.look();
+  for (const name of ['unread', 'frozen']) await reaching(deliveryIdOf(run, name), 'delivered', 1);
+  expect(new Set(written)).toEqual(new Set([deliveryIdOf(run, 'unread'), deliveryIdOf(run, 'frozen')]));
+});
+
 it('looks again at the ends since its last record after a crash, and asks for nothing twice', async () => {
   const printed: string[] = [];
   const lines = { append: async () => undefined, print: async (line: string) => void printed.push(line) };
