@@ -107,7 +107,7 @@ async function prepared(store: EventStore): Promise<Statement[][]> {
     position = page.position;
     if (page.atHead) break;
   }
-  rows.close();
+  await rows.close();
   return groups;
 }
 
@@ -136,7 +136,7 @@ async function inserted(home: Home, groups: readonly Statement[][]): Promise<num
     await createTable(db, table);
     await createIndexes(db, table);
   }
-  rows.close();
+  await rows.close();
   const database = new DatabaseSync(file);
   database.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma cache_size = -32000');
   const statements = new Map(groups.flat().map(({ sql }) => [sql, database.prepare(sql)]));
