@@ -4,7 +4,15 @@ import { colorsFor } from '../../src/cli/colors.ts';
 import { type MigrateOptions, migrateDatabase } from '../../src/cli/migrate.ts';
 import { openOutput } from '../../src/cli/output.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
-import { call, type Finished, type Home, openHome, ratchet, startServerProcess } from '../support/server.ts';
+import {
+  call,
+  eventually,
+  type Finished,
+  type Home,
+  openHome,
+  ratchet,
+  startServerProcess,
+} from '../support/server.ts';
 
 const ALL = ['event-log-1-events', 'read-store-1-checkpoints'];
 
@@ -108,7 +116,13 @@ test('a server keeps its log there: what it acknowledged outlives kill -9, and h
   expect(health.status).toBe(503);
   expect(JSON.stringify(health.body)).toContain('Database connection failed');
   await own.start();
-  expect((await execute(second.url, 5)).body).toMatchObject({ output: 10 });
+  const after = await execute(second.url, 5);
+  expect(after.body).toMatchObject({ output: 10 });
+  const path = `/api/v1/executions/${String(after.body['execution_id'])}`;
+  await eventually('the read models have caught up', async () => {
+    const { body } = await call(second.url, 'GET', path);
+    return body['status'] === 'completed' ? true : undefined;
+  });
   expect((await call(second.url, 'GET', '/health')).status).toBe(200);
   expect(await second.stop()).toBe(0);
 });
