@@ -25,6 +25,7 @@ import { arePrinted, resultTargets } from './cli/result-settings.ts';
 import { addScheduleCommands } from './cli/schedule-commands.ts';
 import { appSettings, mcpListenSettings, serveSettings } from './cli/settings.ts';
 import type { TokenOptions } from './cli/token.ts';
+import type { ResultTarget } from './domain/result-target.ts';
 
 interface Globals {
   readonly config?: string;
@@ -94,6 +95,12 @@ async function runServer(command: Command): Promise<void> {
   } finally {
     await logging.close();
   }
+  leaveUnread(results);
+}
+
+/** A line that nobody reads would keep a server that has ended; it counts as undelivered, and is printed by the next one. */
+function leaveUnread(results: readonly ResultTarget[]): void {
+  if (arePrinted(results) && process.stdout.writableLength > 0) process.exit(exitCode);
 }
 
 function program(): Command {
@@ -178,6 +185,7 @@ async function runMcp(command: Command, { transport, readOnly = false }: McpOpti
   } finally {
     await logging.close();
   }
+  leaveUnread(results);
 }
 
 function addTaskCommands(root: Command): void {

@@ -18,5 +18,5 @@ export function resultTargets({ results }: Config, stdout: 'free' | 'protocol'):
 
 /** @returns whether results have the standard output for themselves, so that no log line may go there. */
 export function arePrinted(results: readonly ResultTarget[]): boolean {
-  return results.some(({ reach }) => reach.kind === 'stdout');
+  return results.some(({ reach, isLeftToOthers = false }) => reach.kind === 'stdout' && !isLeftToOthers);
 }

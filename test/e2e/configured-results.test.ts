@@ -132,6 +132,21 @@ it('are delivered once by two servers on one database', { timeout: 60_000 }, asy
   );
 });
 
+it('that nobody reads hold up no shutdown of the server, and are printed by the next', {
+  timeout: 60_000,
+}, async () => {
+  using home = openHome();
+  const more = 'results:\n  printed: { type: stdout }\n';
+  await using server = await startServerProcess(home, { more, isRead: false });
+  await makeTasks(server);
+  // More than a pipe holds.
+  const id = deliveryIdOf(await run(server, 'echo', 'x'.repeat(200_000)), 'printed');
+  await delivered(server, id, 'sending');
+  expect(await server.stop()).toBe(0);
+  await using again = await startServerProcess(home, { more });
+  await delivered(again, id);
+});
+
 it('of executions that MCP clients ask for go there too, and never into the protocol', {
   timeout: 60_000,
 }, async () => {

@@ -97,11 +97,13 @@ export interface ServerOptions {
   /** 0, the default, takes a free one. */
   readonly port?: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** False: nobody reads what it prints. */
+  readonly isRead?: boolean;
 }
 
 /** Starts a server with a configuration file in `home`, and waits until it says that it is ready. */
 export async function startServerProcess(home: Home, options: ServerOptions = {}): Promise<ServerProcess> {
-  const { more = '', database = 'sqlite:ratchet.db', port = 0, env = {} } = options;
+  const { more = '', database = 'sqlite:ratchet.db', port = 0, env = {}, isRead = true } = options;
   const config = home.file(
     'config.yaml',
     `database:\n  url: "${database}"\nserver:\n  host: 127.0.0.1\noutbound:\n  allow: ["127.0.0.0/8"]\n${more}`,
@@ -114,7 +116,7 @@ export async function startServerProcess(home: Home, options: ServerOptions = {}
   let stdout = '';
   let stderr = '';
   const ready = Promise.withResolvers<string>();
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  if (isRead) child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
     const url = READY.exec(stderr)?.[1];
