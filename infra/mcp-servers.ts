@@ -62,8 +62,7 @@ export function openMcpServers({ servers, connections }: McpServersOptions): Mcp
     close: async () => {
       // Whoever still waits for a connection waits no longer.
       stop.abort();
-      const open = await Promise.allSettled(clients.values());
-      await Promise.allSettled(open.map((one) => (one.status === 'fulfilled' ? one.value.close() : undefined)));
+      await Promise.allSettled([...clients.values()].map(async (opening) => (await opening).close()));
       await Promise.all([...agents].map((agent) => agent.destroy()));
     },
   };

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
@@ -38,28 +38,28 @@ function chat(body: Readonly<Record<string, unknown>>): { readonly status: numbe
   };
 }
 
+async function answerAs(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const body = await bodyOf(request);
+  const path = request.url ?? '';
+  seen.push({ path, headers: request.headers, body });
+  if (path === '/v1/chat/completions') {
+    const { status, answer } = chat(body);
+    response.writeHead(status, { 'content-type': 'application/json', 'retry-after': '9' }).end(JSON.stringify(answer));
+    return;
+  }
+  if (path === '/elsewhere') return void response.writeHead(302, { location: '/mcp' }).end();
+  const server = new McpServer({ name: 'remote', version: '1.0.0' });
+  server.registerTool('shout', { inputSchema: { text: z.string() } }, ({ text }) => ({
+    content: [{ type: 'text', text: text.toUpperCase() }],
+  }));
+  server.registerTool('wait', {}, () => new Promise(() => undefined));
+  const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true });
+  await server.connect(transport);
+  await transport.handleRequest(request, response, body);
+}
+
 beforeAll(async () => {
-  outside = createServer(async (request, response) => {
-    const body = await bodyOf(request);
-    const path = request.url ?? '';
-    seen.push({ path, headers: request.headers, body });
-    if (path === '/v1/chat/completions') {
-      const { status, answer } = chat(body);
-      response
-        .writeHead(status, { 'content-type': 'application/json', 'retry-after': '9' })
-        .end(JSON.stringify(answer));
-      return;
-    }
-    if (path === '/elsewhere') return void response.writeHead(302, { location: '/mcp' }).end();
-    const server = new McpServer({ name: 'remote', version: '1.0.0' });
-    server.registerTool('shout', { inputSchema: { text: z.string() } }, ({ text }) => ({
-      content: [{ type: 'text', text: text.toUpperCase() }],
-    }));
-    server.registerTool('wait', {}, () => new Promise(() => undefined));
-    const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true });
-    await server.connect(transport);
-    await transport.handleRequest(request, response, body);
-  });
+  outside = createServer((request, response) => void answerAs(request, response));
   await new Promise<void>((resolve) => outside.listen(0, '127.0.0.1', resolve));
   const address = outside.address();
   url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;

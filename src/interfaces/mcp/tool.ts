@@ -120,8 +120,9 @@ function schemaOf(form: z.ZodType, io: 'input' | 'output'): JsonObject {
 }
 
 /** Clients hold errors against the form of the answer, too, and would tell their model of that instead of the error. */
-function open({ required: _, additionalProperties: __, ...form }: JsonObject): JsonObject {
-  return form;
+function open(form: JsonObject): JsonObject {
+  const strict = ['required', 'additionalProperties'];
+  return Object.fromEntries(Object.entries(form).filter(([keyword]) => !strict.includes(keyword)));
 }
 
 function renamed(args: unknown, synonyms: Readonly<Record<string, string>>): unknown {

@@ -47,11 +47,9 @@ describe.each<Era>(['legacy', 'modern'])('an agent of the %s era', (era) => {
       code: CODE,
       input_schema: SCHEMA,
       output_schema: SCHEMA,
-      ...{
-        tags: ['weather'],
-        category: 'demo',
-        test_cases: TESTS,
-      },
+      tags: ['weather'],
+      category: 'demo',
+      test_cases: TESTS,
     });
     expect(told).toMatchObject({ name, version: 1, status: 'enabled', problems: [{ code: 'unknown_name' }] });
   });
