@@ -64,6 +64,7 @@ import { FollowedKeys } from './reactors/follow-keys.ts';
 import { FollowedLogins, type SessionTimes } from './reactors/follow-logins.ts';
 import { FollowedTasks } from './reactors/follow-tasks.ts';
 import { followWishes } from './reactors/follow-wishes.ts';
+import { type LoggedTrace, logTraces } from './reactors/log-traces.ts';
 import { mcpSessionLog } from './reactors/mcp-session-log.ts';
 import { mirrorAudit } from './reactors/mirror-audit.ts';
 import { profilingOf } from './reactors/profiling.ts';
@@ -134,6 +135,8 @@ export interface AppSettings {
   readonly webhooks?: readonly { readonly name: string; readonly task: string | null }[];
   /** Mirrors the audit trail; null: no file. */
   readonly auditFile: string | null;
+  /** Whether the log tells the trace of each execution; it does not where left out. */
+  readonly logsTraces?: boolean;
   readonly logger: FastifyBaseLogger;
 }
 
@@ -357,6 +360,10 @@ async function startReactors(settings: AppSettings, parts: Parts, closers: Close
   void parts.logins.follow(head, signal);
   void completions.follow(head, tell, signal);
   if (settings.auditFile !== null) void mirrorAudit(store, openAuditFile(settings.auditFile), tell, signal);
+  if (settings.logsTraces === true) {
+    const log = (trace: LoggedTrace): void => settings.logger.info(trace, 'execute_task: trace of an execution');
+    void logTraces(store, log, tell, signal).catch(tell);
+  }
   if (settings.runs) void followWishes(store, head, runner, tell, signal);
 
   const meter = new EventMeter(runtime);

@@ -23,7 +23,7 @@ import type { ReplayOptions } from './cli/replay.ts';
 import type { RepoInitOptions } from './cli/repo-init.ts';
 import { arePrinted, resultTargets } from './cli/result-settings.ts';
 import { addScheduleCommands } from './cli/schedule-commands.ts';
-import { appSettings, mcpListenSettings, serveSettings } from './cli/settings.ts';
+import { appSettings, logSettings, mcpListenSettings, serveSettings } from './cli/settings.ts';
 import type { TokenOptions } from './cli/token.ts';
 import type { ResultTarget } from './domain/result-target.ts';
 
@@ -86,7 +86,7 @@ async function withSettings(
 async function runServer(command: Command): Promise<void> {
   const { config, warnings, dataFolder } = load(command);
   const results = resultTargets(config, 'free');
-  const logging = openLogging(config.logging, { stdout: !arePrinted(results) });
+  const logging = openLogging(logSettings(config), { stdout: !arePrinted(results) });
   for (const warning of warnings) logging.logger.warn(warning);
   try {
     const settings = { ...appSettings(config, logging.logger, availableParallelism(), dataFolder), results };
@@ -167,7 +167,7 @@ async function runMcp(command: Command, { transport, readOnly = false }: McpOpti
     keepHeapSmall();
   }
   const results = resultTargets(config, isStdio ? 'protocol' : 'free');
-  const logging = openLogging(config.logging, { stdout: !isStdio && !arePrinted(results) });
+  const logging = openLogging(logSettings(config), { stdout: !isStdio && !arePrinted(results) });
   for (const warning of warnings) logging.logger.warn(warning);
   try {
     const cpus = availableParallelism();

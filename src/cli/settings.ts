@@ -88,11 +88,20 @@ export function appSettings(
     }),
     copiesFolder: dataFolder === null ? null : join(dataFolder, 'sources'),
     auditFile: config.mcp.security.auditLogEnabled ? config.mcp.auditLogFile : null,
+    logsTraces: config.mcp.logExecutionTraces,
     access: accessSettings(config.auth),
     redisUrl: config.redis.url,
     runs: true,
     logger,
   };
+}
+
+/** What the log is opened with: `mcp.enable_structured_logs` makes JSON of what goes to the console. */
+export function logSettings({ logging, mcp }: Config): Config['logging'] {
+  if (!mcp.enableStructuredLogs) return logging;
+  const console = { type: 'console', level: null, format: 'json', colored: false } as const;
+  const sinks = logging.sinks.length === 0 ? [console] : logging.sinks;
+  return { ...logging, sinks: sinks.map((sink) => (sink.type === 'console' ? { ...sink, format: 'json' } : sink)) };
 }
 
 export function serveSettings(config: Config, version: string): ServeSettings {

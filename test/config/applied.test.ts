@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { openLogging } from '../../infra/logging.ts';
 import { assertIsolated } from '../../infra/sandbox/required-isolation.ts';
-import { appSettings } from '../../src/cli/settings.ts';
+import { appSettings, logSettings } from '../../src/cli/settings.ts';
 import { load } from './support.ts';
 
 describe('production where the system isolates nothing', () => {
@@ -22,6 +22,42 @@ describe('production where the system isolates nothing', () => {
     const restarts = (yaml: string) => appSettings(load(yaml).config, pino({ level: 'silent' }), 1).restartWorkers;
     expect([restarts(''), restarts('workers: { restart_on_failure: false }')]).toEqual([true, false]);
   });
+});
+
+it('hands MCP servers and the language model to tasks', () => {
+  const { models } = appSettings(
+    load(`llm: { base_url: 'http://localhost:11434/v1', model: small, api_key: sk-test, timeout: 5 }
+mcp:
+  performance: { connection_pool_size: 3 }
+  servers:
+    - { name: files, command: mcp-files, args: [--read-only], env: { TOKEN: secret-token } }
+    - { name: search, url: 'https://search.example/mcp', headers: { authorization: Bearer secret }, timeout: 7 }
+`).config,
+    pino({ level: 'silent' }),
+    1,
+  );
+  expect(models).toMatchObject({
+    llm: { baseUrl: 'http://localhost:11434/v1', model: 'small', apiKey: 'sk-test', timeoutMs: 5_000 },
+    mcp: {
+      connections: 3,
+      servers: [
+        { name: 'files', command: 'mcp-files', args: ['--read-only'], env: { TOKEN: 'secret-token' }, url: null },
+        {
+          name: 'search',
+          url: 'https://search.example/mcp',
+          headers: { authorization: 'Bearer secret' },
+          timeoutMs: 7_000,
+        },
+      ],
+    },
+  });
+});
+
+it('mcp.enable_structured_logs makes JSON of console lines, and of nothing else', () => {
+  const formats = (yaml: string) => logSettings(load(yaml).config).sinks.map(({ type, format }) => `${type} ${format}`);
+  const sinks = 'logging: { sinks: [{ type: console, format: text }, { type: file, path: x.log, format: text }] }';
+  expect(formats(sinks)).toEqual(['console text', 'file text']);
+  expect(formats(`${sinks}\nmcp: { enable_structured_logs: true }`)).toEqual(['console json', 'file text']);
 });
 
 describe('the log of a configuration', () => {

@@ -54,6 +54,10 @@ const MCP_RATES = by(
   'count calls of tools (security.rate_limiting.%s)',
   'count batches and each of their items (security.rate_limiting.batch_execute_per_minute)',
 );
+const MODELS = [
+  ...by('config/applied.test.ts', 'hands MCP servers and the language model to tasks'),
+  ...by('e2e/models.test.ts', 'calls a tool of a server on HTTP', 'completes a conversation with the configured model'),
+];
 const MONITORING = { owner: 'monitoring' } as const;
 const PG_LOG = 'infra/event-store/postgres-log.test.ts';
 
@@ -86,6 +90,10 @@ export const EFFECTS: Readonly<Record<string, Effect>> = {
   'rest.cors.*': PAGES,
   'graphql.*': SURFACES,
   'mcp.*': MCP,
+  'mcp.log_execution_traces': by('e2e/server-log.test.ts', 'the trace of each execution is told where that is wanted'),
+  'mcp.enable_structured_logs': by('config/applied.test.ts', 'mcp.enable_structured_logs makes JSON of console lines'),
+  'mcp.servers[].*': MODELS,
+  'mcp.performance.connection_pool_size': MODELS,
   'mcp.tools.enable_execution': TOOLSETS,
   'mcp.tools.enable_logging': TOOLSETS,
   'mcp.tools.enable_monitoring': TOOLSETS,
@@ -189,7 +197,7 @@ export const EFFECTS: Readonly<Record<string, Effect>> = {
   'webhooks.<name>.source': by(SYNC, 'is synced by a push to its branch and by nothing else'),
   'monitoring.*': MONITORING,
   'chat.*': MCP,
-  'llm.*': MCP,
+  'llm.*': MODELS,
   'circuit_breaker.*': MCP,
   'redis.url': by(SERVER, 'goes on without Redis, and says so in the log and in its health'),
   'cache.*': MCP,

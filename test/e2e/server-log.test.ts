@@ -1,6 +1,8 @@
 /** What an operator finds in the server's log, with the words that the documents search for. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { expect, it } from 'vitest';
 import { startConfigured } from '../support/configured.ts';
 import { call, eventually, openHome, startServerProcess } from '../support/server.ts';
@@ -44,4 +46,37 @@ it('a request over its limit is told with the word that the documents search for
   await expect
     .poll(() => readFileSync(server.path('server.log'), 'utf8'))
     .toMatch(/"level":"WARN".*"message":"list_available_tasks failed: rate_limited"/);
+});
+
+it('the trace of each execution is told where that is wanted', async () => {
+  await using server = await startConfigured(
+    'logging: { sinks: [{ type: file, path: server.log }] }\nmcp: { log_execution_traces: true }',
+    { logs: true },
+  );
+  await server.task('spanning', 'async function main() { await span("reading", () => sleep(5)); return 1; }');
+  const { execution_id } = await server.run('spanning');
+  const traced = await eventually('its trace is told', () => {
+    const lines = readFileSync(server.path('server.log'), 'utf8').trimEnd().split('\n');
+    return lines
+      .map((line): Record<string, unknown> => JSON.parse(line))
+      .find((line) => line['executionId'] === execution_id && 'spans' in line);
+  });
+  expect(traced).toMatchObject({
+    message: 'execute_task: trace of an execution',
+    outcome: 'ExecutionCompleted',
+    spans: expect.arrayContaining([expect.objectContaining({ name: 'reading', ok: true })]),
+    trace_url: `/traces/${String(execution_id)}`,
+  });
+});
+
+it('a client over MCP is told when it connects and when it leaves, with the words that the documents search for', async () => {
+  await using server = await startConfigured('logging: { sinks: [{ type: file, path: server.log }] }', { logs: true });
+  const client = new Client({ name: 'searched-for', version: '9' });
+  const transport = new StreamableHTTPClientTransport(new URL(`${server.url}/mcp`));
+  await client.connect(transport);
+  await transport.terminateSession();
+  await client.close();
+  const log = () => readFileSync(server.path('server.log'), 'utf8');
+  await expect.poll(log).toMatch(/"client":"searched-for 9".*"message":"initialize: a client has connected"/);
+  await expect.poll(log).toMatch(/"reason":"client".*"message":"a client has disconnected"/);
 });
