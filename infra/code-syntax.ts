@@ -1,7 +1,7 @@
 /** Parses task code with acorn, for whoever must understand the code without running it. */
-import { parse } from 'acorn';
 import type { CodeNode } from '../src/domain/diagnosis/syntax.ts';
 import type { CodeSyntax } from '../src/ports/code-syntax.ts';
+import { boundedParse } from './sandbox/bounded-parser.ts';
 
 export function openCodeSyntax(): CodeSyntax {
   return { parse: (code) => tree(code, 'script') ?? tree(code, 'module') };
@@ -9,7 +9,7 @@ export function openCodeSyntax(): CodeSyntax {
 
 function tree(code: string, sourceType: 'script' | 'module'): CodeNode | null {
   try {
-    return asNode(parse(code, { ecmaVersion: 'latest', sourceType, allowHashBang: true }));
+    return asNode(boundedParse(code, { ecmaVersion: 'latest', sourceType, allowHashBang: true }));
   } catch (error) {
     if (error instanceof SyntaxError) return null;
     throw error;

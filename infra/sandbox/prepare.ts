@@ -1,8 +1,9 @@
 /** Makes task code ready to run: module syntax becomes script syntax with every line and column kept. */
 import { hash } from 'node:crypto';
-import { type AnyNode, type ExportNamedDeclaration, type Program, parse } from 'acorn';
+import type { AnyNode, ExportNamedDeclaration, Program } from 'acorn';
 import { RatchetError } from '../../src/domain/errors.ts';
 import type { PreparedCode } from '../../src/ports/sandbox.ts';
+import { boundedParse } from './bounded-parser.ts';
 
 /** Modules are strict; the prefix is made up for by the column offset. */
 const STRICT = '"use strict";';
@@ -29,12 +30,12 @@ export function prepareCode(code: string, file: string): PreparedCode {
 /** A comment that gives the file another name would hide it from stacks and from the debugger. Only comments count. */
 function withoutNames(code: string, isModule: boolean): string {
   if (!/[#@]\s*sourceURL=/.test(code)) return code;
-  let result = code;
+  const marks: Edit[] = [];
   const onComment = (_isBlock: boolean, text: string, start: number): void => {
-    if (/^[#@]\s*sourceURL=/.test(text)) result = `${result.slice(0, start + 2)} ${result.slice(start + 3)}`;
+    if (/^[#@]\s*sourceURL=/.test(text)) marks.push({ start: start + 2, end: start + 3, text: ' ' });
   };
-  parse(code, { ...optionsOf(isModule ? 'module' : 'script'), onComment });
-  return result;
+  boundedParse(code, { ...optionsOf(isModule ? 'module' : 'script'), onComment });
+  return applyEdits(code, marks);
 }
 
 interface Parsed {
@@ -59,7 +60,7 @@ function optionsOf(sourceType: 'script' | 'module') {
 
 function tryParse(code: string, sourceType: 'script' | 'module'): Program | SyntaxError {
   try {
-    return parse(code, optionsOf(sourceType));
+    return boundedParse(code, optionsOf(sourceType));
   } catch (error) {
     if (error instanceof SyntaxError) return error;
     throw error;
@@ -138,8 +139,7 @@ function isNode(value: unknown): value is AnyNode {
 function childrenOf(node: AnyNode): AnyNode[] {
   const children: AnyNode[] = [];
   for (const value of Object.values(node) as unknown[]) {
-    if (Array.isArray(value)) children.push(...value.filter(isNode));
-    else if (isNode(value)) children.push(value);
+    for (const one of Array.isArray(value) ? value : [value]) if (isNode(one)) children.push(one);
   }
   return children;
 }

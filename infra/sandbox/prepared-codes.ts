@@ -3,22 +3,26 @@ import type { PreparedCode } from '../../src/ports/sandbox.ts';
 import { prepareCode } from './prepare.ts';
 
 const KEPT = 100;
-/** Longer code is parsed each time: it is rare, and would fill the memory. */
-const LONGEST_KEPT = 256 * 1024;
+/** All that is kept together; one text that fills it is kept alone. */
+const MOST_CHARACTERS = 8 * 1024 * 1024;
 
 export class PreparedCodes {
   /** By code; that used last stands last. */
   readonly #kept = new Map<string, PreparedCode>();
+  #characters = 0;
 
   /** As {@link prepareCode}, with the same failures. */
   prepare(code: string, file: string): PreparedCode {
     const known = this.#kept.get(code);
-    const prepared = known?.file === file ? known : prepareCode(code, file);
-    if (code.length > LONGEST_KEPT) return prepared;
-    this.#kept.delete(code);
+    const prepared = known === undefined ? prepareCode(code, file) : known.file === file ? known : { ...known, file };
+    if (this.#kept.delete(code)) this.#characters -= code.length;
     this.#kept.set(code, prepared);
-    const oldest = this.#kept.keys().next();
-    if (this.#kept.size > KEPT && oldest.done !== true) this.#kept.delete(oldest.value);
+    this.#characters += code.length;
+    for (const oldest of this.#kept.keys()) {
+      if (oldest === code || (this.#kept.size <= KEPT && this.#characters <= MOST_CHARACTERS)) break;
+      this.#kept.delete(oldest);
+      this.#characters -= oldest.length;
+    }
     return prepared;
   }
 }

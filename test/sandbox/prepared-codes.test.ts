@@ -18,6 +18,19 @@ describe('prepared code', () => {
     expect(codes.prepare(CODE, 'a/main.js').file).toBe('a/main.js');
   });
 
+  it('is kept also when it is long, until all that is kept is too long together', () => {
+    const codes = new PreparedCodes();
+    const long = (name: string): string => `${CODE} // ${name}${'-'.repeat(3 * 1024 * 1024)}`;
+    const first = codes.prepare(long('a'), 'a/main.js');
+    codes.prepare(long('b'), 'a/main.js');
+    expect(codes.prepare(long('a'), 'a/main.js')).toBe(first);
+    codes.prepare(long('c'), 'a/main.js');
+    expect(codes.prepare(long('a'), 'a/main.js')).toBe(first);
+    codes.prepare(long('b'), 'a/main.js');
+    codes.prepare(long('c'), 'a/main.js');
+    expect(codes.prepare(long('a'), 'a/main.js')).not.toBe(first);
+  });
+
   it('is refused again and again when it is wrong', () => {
     const codes = new PreparedCodes();
     for (let times = 0; times < 2; times += 1) {
