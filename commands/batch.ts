@@ -101,8 +101,7 @@ export const moveBatch = defineCommand<MoveBatchInput, BatchState, BatchEvent>({
 
 /** Items that will never start, and why. */
 function unreachable(state: ExistingBatch): readonly { item: BatchItem; error: ItemEnd['error'] }[] {
-  const why = state.cancelRequested ? 'the batch was cancelled' : 'another item did not complete, and fail_fast is set';
-  const stopping = isStopping(state) ? { code: 'cancelled', message: why } : null;
+  const stopping = isStopping(state) ? stopReason(state) : null;
   return pendingItems(state).flatMap(({ item, dependencies }) => {
     if (stopping !== null) return [{ item, error: stopping }];
     const missing = dependencies.findIndex((status) => ['failed', 'cancelled', 'skipped'].includes(status));
@@ -110,6 +109,12 @@ function unreachable(state: ExistingBatch): readonly { item: BatchItem; error: I
     const message = `item ${item.dependsOn[missing] ?? ''}, which it depends on, was ${dependencies[missing] ?? ''}`;
     return [{ item, error: { code: 'dependency_not_completed', message } }];
   });
+}
+
+/** @returns why what has not begun in a batch that is stopping never will. */
+export function stopReason({ cancelRequested }: ExistingBatch): { readonly code: string; readonly message: string } {
+  const why = cancelRequested ? 'the batch was cancelled' : 'another item did not complete, and fail_fast is set';
+  return { code: 'cancelled', message: why };
 }
 
 /** Items to start now: those with the highest priority, and among equals those that were asked for first. */

@@ -14,30 +14,33 @@ import {
   type ItemEnd,
   isStopping,
 } from '../src/domain/batch.ts';
-import { resolved } from '../src/domain/batch-references.ts';
+import { referencesIn, resolved } from '../src/domain/batch-references.ts';
 import { asRatchetError, type ErrorCode, isRatchetError, RatchetError } from '../src/domain/errors.ts';
 import { type Json, streamName } from '../src/domain/event.ts';
 import { type ExecutionState, execution, type TerminalEvent } from '../src/domain/execution.ts';
 import { fold } from '../src/domain/history.ts';
-import { moveBatch } from './batch.ts';
+import type { Payload } from '../src/domain/payload.ts';
+import { moveBatch, stopReason } from './batch.ts';
 import type { CommandMeta } from './command.ts';
 import { type ExecuteDeps, executeTask, executeTaskInput } from './execute-task.ts';
 import { cancelExecution } from './execution.ts';
 import { handle } from './handle.ts';
 import { decideOn, type Known, readOn } from './known-stream.ts';
 
-/** What trying again does not help against: the item has failed. */
-const REFUSALS: readonly ErrorCode[] = [
-  'task_not_found',
-  'task_disabled',
-  'dangerous_task',
-  'input_schema_violation',
-  'invalid_schema',
-  'invalid_request',
-  'permission_denied',
-  'idempotency_mismatch',
-  'unresolved_reference',
+/** What may pass, so that trying again helps; with any other error the item has failed. */
+const PASSING: readonly ErrorCode[] = [
+  'queue_full',
+  'rate_limited',
+  'store_unavailable',
+  'store_full',
+  'version_conflict',
+  'projection_behind',
+  'shutting_down',
+  'timeout',
 ];
+
+/** Outputs read for one item together, in bytes of JSON text: of each only a part may be wanted. */
+const MAX_READ_BYTES = 64 * 1024 * 1024;
 
 /** Executions made at once, and so items that may have started without one. */
 const MAX_STARTING = 16;
@@ -127,10 +130,13 @@ async function actOn(deps: ExecuteDeps, work: BatchWork): Promise<boolean> {
   const open = unsettled(work);
   for (const { id } of open) work.lookAt.set(id, work.lookAt.get(id) ?? now + SETTLE_MS);
   const due = open.filter(({ id }) => (work.lookAt.get(id) ?? now) <= now);
-  await all(due, (item) => settle(deps, work, state, item));
-  if (isStopping(state)) {
-    const left = runningItems(state).filter(({ id }) => work.settled.has(id) && !work.cancelled.has(id));
-    await all(left, (item) => cancelItem(deps, work, state.request, item));
+  try {
+    await all(due, (item) => settle(deps, work, state, item));
+  } finally {
+    // What can not be made keeps nothing else from being cancelled.
+    const left = isStopping(state) ? runningItems(state) : [];
+    const open = left.filter(({ id }) => work.settled.has(id) && !work.cancelled.has(id) && !work.ends.has(id));
+    await all(open, (item) => cancelItem(deps, work, state.request, item));
   }
   return work.ends.size > 0 || due.length > 0;
 }
@@ -143,22 +149,33 @@ async function all<Item>(items: readonly Item[], one: (item: Item) => Promise<vo
   }
 }
 
-/** Makes the execution of an item that has started, unless it is there; one that has ended already is noted. */
+/**
+ * Makes the execution of an item that has started, unless it is there, or is no longer wanted; one that has ended already is
+ * noted. Fails with what may pass; also with a defect, which is noted as the end of the item, too.
+ */
 async function settle(deps: ExecuteDeps, work: BatchWork, state: ExistingBatch, item: BatchItem): Promise<void> {
   const there = await executionOf(deps, item.executionId);
   if (there.status !== 'none') {
     if (there.end !== null) work.ends.set(item.id, endOf(item.id, there.end));
+  } else if (isStopping(state)) {
+    work.ends.set(item.id, { item: item.id, outcome: 'skipped', error: stopReason(state) });
   } else {
-    try {
-      await makeExecution(deps, work, state.request, item);
-    } catch (error) {
-      const { code, message } = asRatchetError(error);
-      if (!REFUSALS.includes(code)) throw error;
-      const told = { code, message: message.slice(0, 1_024) };
-      work.ends.set(item.id, { item: item.id, outcome: 'failed', error: told });
-    }
+    await makeExecution(deps, work, state.request, item).catch((error: unknown) => refuse(deps, work, item, error));
   }
   work.settled.add(item.id);
+}
+
+/** Fails with `error` where trying again may help, or somebody has to hear of it. */
+async function refuse(deps: ExecuteDeps, work: BatchWork, item: BatchItem, error: unknown): Promise<void> {
+  const { code, message } = asRatchetError(error);
+  if (PASSING.includes(code)) throw error;
+  // What was stored before it failed will run.
+  const stored = await deps.store.readStream(streamName('execution', item.executionId), { limit: 1 });
+  if (stored.length > 0) return;
+  const told = { code, message: message.slice(0, 1_024) };
+  work.ends.set(item.id, { item: item.id, outcome: 'failed', error: told });
+  work.settled.add(item.id);
+  if (code === 'internal') throw error;
 }
 
 async function makeExecution(
@@ -168,14 +185,15 @@ async function makeExecution(
   item: BatchItem,
 ): Promise<void> {
   const { batchId, metadata, source } = request;
-  const input = executeTaskInput.parse({
+  const rest = executeTaskInput.omit({ input: true }).parse({
     task_id: item.task.id,
     version: item.task.version,
-    input: await inputOf(deps, work, request, item),
     priority: item.priority,
     ...(item.timeout === null ? {} : { timeout: item.timeout }),
     metadata: { ...metadata, batch_id: batchId, batch_item: item.id },
   });
+  // Outputs are JSON already: to look at each value of a large one again would hold up everything else.
+  const input = { ...rest, input: await inputOf(deps, work, request, item) };
   const origin = { source, parent: null, executionId: item.executionId };
   await executeTask(deps, input, origin, { ...metaOf(deps, batchId), ...inNameOf(request) });
 }
@@ -186,11 +204,19 @@ async function inputOf(deps: ExecuteDeps, work: BatchWork, request: BatchRequest
     throw error;
   }));
   const written = (await inputs)[request.items.indexOf(item)] ?? null;
-  const known = new Map(request.items.map(({ id, executionId }) => [id, executionId]));
-  const outputs = await Promise.all(
-    item.dependsOn.map(async (id) => [id, await outputOf(deps, known.get(id) ?? '')] as const),
-  );
-  return resolved(written, new Map(outputs));
+  const outputs = new Map<string, Json>();
+  let bytes = 0;
+  for (const id of new Set(referencesIn(written).map(({ from }) => from))) {
+    const payload = await outputOf(deps, request.items.find((one) => one.id === id)?.executionId ?? '');
+    bytes += 'blob' in payload ? payload.bytes : 0;
+    if (bytes > MAX_READ_BYTES) {
+      throw new RatchetError('payload_too_large', `the outputs it refers to are larger than ${MAX_READ_BYTES} bytes`, {
+        details: { item: id, most: MAX_READ_BYTES },
+      });
+    }
+    outputs.set(id, await deps.blobs.get(payload));
+  }
+  return resolved(written, outputs);
 }
 
 async function inputsOf({ blobs }: ExecuteDeps, { inputs }: BatchRequest): Promise<readonly Json[]> {
@@ -198,10 +224,10 @@ async function inputsOf({ blobs }: ExecuteDeps, { inputs }: BatchRequest): Promi
   return Array.isArray(list) ? list : [];
 }
 
-async function outputOf(deps: ExecuteDeps, executionId: string): Promise<Json> {
+async function outputOf(deps: ExecuteDeps, executionId: string): Promise<Payload> {
   const state = await executionOf(deps, executionId);
   const end = state.status === 'none' ? null : state.end;
-  if (end?.type === 'ExecutionCompleted') return deps.blobs.get(end.data.output);
+  if (end?.type === 'ExecutionCompleted') return end.data.output;
   throw new RatchetError('internal', `execution ${executionId} has no output`, { details: { executionId } });
 }
 

@@ -8,6 +8,11 @@ const FROM = '$from';
 /** Member whose value is taken as it is, whatever it looks like. */
 const LITERAL = '$literal';
 
+/** Outputs that are put into one input, together: bytes of JSON text, each counted as often as it is referred to. */
+export const MAX_REFERRED_BYTES = 10 * 1024 * 1024;
+/** Levels of lists and objects in one of them: as many as a request may have. */
+const MAX_REFERRED_DEPTH = 128;
+
 /** A value of an input that is to become (a part of) the output of another item. */
 export interface Reference {
   /** Id of the other item. */
@@ -53,10 +58,36 @@ export function isWritten(input: Json): boolean {
 
 /**
  * @param outputOf what each item that is referred to has returned
- * @returns the input as the task will see it. Fails with `unresolved_reference` where an output has nothing at a path.
+ * @returns the input as the task will see it. Fails with `unresolved_reference` where an output has nothing at a path, and
+ * with `payload_too_large` before a small input that repeats a large output has become too large or too deep to be handled.
  */
 export function resolved(input: Json, outputOf: ReadonlyMap<string, Json>): Json {
-  return visit(input, '', { reference: (reference) => outcomeOf(reference, outputOf), literal: (value) => value });
+  let bytes = 0;
+  const reference = (one: Reference): Json => {
+    const value = outcomeOf(one, outputOf);
+    if (isDeeper(value, MAX_REFERRED_DEPTH)) {
+      throw tooLarge(one, `is nested more than ${MAX_REFERRED_DEPTH} deep`, MAX_REFERRED_DEPTH);
+    }
+    bytes += Buffer.byteLength(JSON.stringify(value));
+    if (bytes <= MAX_REFERRED_BYTES) return value;
+    throw tooLarge(one, `makes what is referred to larger than ${MAX_REFERRED_BYTES} bytes`, MAX_REFERRED_BYTES);
+  };
+  return visit(input, '', { reference, literal: (value) => value });
+}
+
+function isDeeper(value: Json, most: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return most === 0 || Object.values(value).some((inner) => isDeeper(inner, most - 1));
+}
+
+function tooLarge({ from, path, at }: Reference, what: string, most: number): RatchetError {
+  return new RatchetError(
+    'payload_too_large',
+    `input${at}: the output of item ${from} ${what}; refer to a part of it`,
+    {
+      details: { at, item: from, path, most },
+    },
+  );
 }
 
 function outcomeOf({ from, path, at }: Reference, outputOf: ReadonlyMap<string, Json>): Json {

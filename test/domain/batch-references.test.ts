@@ -31,6 +31,25 @@ describe('an input with references', () => {
     expect(() => resolved(input, OUTPUTS)).toThrow(expect.objectContaining({ code: 'unresolved_reference', message }));
   });
 
+  it('is refused before it has grown too large, however small it is written', () => {
+    const output = 'x'.repeat(1_000_000);
+    const outputs = new Map([['a', output]]);
+    const times = (count: number): Json => Array.from({ length: count }, () => ({ $from: 'a' }));
+    expect(resolved(times(10), outputs)).toEqual(Array.from({ length: 10 }, () => output));
+    const refusal = { code: 'payload_too_large', message: expect.stringContaining('input/10: the output of item a') };
+    expect(() => resolved(times(600), outputs)).toThrow(expect.objectContaining(refusal));
+  });
+
+  it('is refused where an output is nested deeper than a request may be', () => {
+    const nested = (depth: number): Json => Array.from({ length: depth }).reduce<Json>((inner) => [inner], 1);
+    expect(resolved({ $from: 'a' }, new Map([['a', nested(128)]]))).toEqual(nested(128));
+    for (const depth of [129, 3_000]) {
+      expect(() => resolved({ $from: 'a' }, new Map([['a', nested(depth)]]))).toThrow(
+        expect.objectContaining({ code: 'payload_too_large', message: expect.stringContaining('more than 128 deep') }),
+      );
+    }
+  });
+
   it.each<[Json]>([
     [{ $from: 'a', paths: '/x' }],
     [{ $from: 1 }],

@@ -60,6 +60,16 @@ describe('a batch', () => {
     });
     await test.task('echo', 'function main(input) { return input; }');
     await test.task('fails', 'function main() { throw new Error("no"); }');
+    await test.task(
+      'large',
+      `function main({ kind, size }) {
+        if (kind === 'text') return 'x'.repeat(size);
+        if (kind === 'row') return Array.from({ length: size }, (_, n) => n);
+        let value = 1;
+        for (let n = 0; n < size; n += 1) value = [value];
+        return value;
+      }`,
+    );
     await test.task('sleeps', 'async function main() { await sleep(60000); }');
     await test.task('asks', 'function main() { return ask("go on?"); }');
     await test.task('danger', 'function main() {}', { dangerous: true });
@@ -194,6 +204,84 @@ describe('a batch', () => {
       'BatchEnded',
       'BatchRequested',
     ]);
+  });
+
+  it.each([
+    ['many references to one output', 'row', 20_000, Array.from({ length: 20_000 }, () => ({ $from: 'a' }))],
+    ['fewer references to a larger one', 'text', 1_000_000, Array.from({ length: 600 }, () => ({ $from: 'a' }))],
+    ['an output that is nested too deep', 'deep', 3_000, { $from: 'a' }],
+  ])('with %s fails that item alone, and ends', async (_, kind, size, input) => {
+    const tasks = [
+      { id: 'a', task_id: 'large', input: { kind, size } },
+      { id: 'b', task_id: 'echo', input },
+      { id: 'c', task_id: 'echo', input: 1, depends_on: ['b'] },
+      { id: 'd', task_id: 'echo', input: 1, depends_on: ['a'] },
+    ];
+    const asked = await test.call('batch_execute', { tasks });
+    const { status, statuses, items } = await ended(test, asked['batch_id']);
+    expect(status).toBe('failed');
+    expect(statuses).toEqual({ a: 'completed', b: 'failed', c: 'skipped', d: 'completed' });
+    expect(items.find(({ id }) => id === 'b')?.error).toMatchObject({ code: 'payload_too_large' });
+  });
+
+  it('whose item can not be made, whatever the reason, fails with it; another is told of what may be a defect', async () => {
+    const troubles: unknown[] = [];
+    await using idle = await openTestApp({ runs: false });
+    await idle.task('echo', 'function main(input) { return input; }');
+    const { execute } = idle.app.core;
+    const schemas = {
+      compile: (): never => {
+        throw new RangeError('Invalid string length');
+      },
+    };
+    const asked = await idle.call('batch_execute', { tasks: [{ id: 'a', task_id: 'echo', input: 1 }] });
+    const batchId = String(asked['batch_id']);
+    const batches = new Batches({ ...execute, schemas, openBatches: async () => [batchId] }, (error) =>
+      troubles.push(error),
+    );
+    const stop = new AbortController();
+    await batches.start(await idle.app.store.head(), stop.signal);
+    const { statuses, items } = await ended(idle, batchId);
+    stop.abort();
+    await batches.close();
+    expect(statuses).toEqual({ a: 'failed' });
+    expect(items[0]?.error).toMatchObject({ code: 'internal' });
+    expect(troubles).toMatchObject([{ message: 'Invalid string length' }]);
+  });
+
+  it('that is cancelled while an item can not be made for the moment ends without making it, and cancels the others', async () => {
+    const tasks = [
+      { id: 'runs', task_id: 'sleeps', input: 1 },
+      { id: 'stuck', task_id: 'echo', input: 1 },
+    ];
+    await using idle = await openTestApp({ runs: false });
+    await idle.task('sleeps', 'async function main() { await sleep(60000); }');
+    await idle.task('echo', 'function main(input) { return input; }');
+    const core = idle.app.core.execute;
+    let refusals = 0;
+    const dispatcher = {
+      ...core.dispatcher,
+      reserve: () => null,
+      offer: () => undefined,
+      queued: () => {
+        refusals += 1;
+        return refusals === 1 ? 0 : Number.POSITIVE_INFINITY;
+      },
+    };
+    const asked = await idle.call('batch_execute', { tasks });
+    const batchId = String(asked['batch_id']);
+    const batches = new Batches({ ...core, dispatcher, openBatches: async () => [batchId] }, () => undefined);
+    const stop = new AbortController();
+    await batches.start(await idle.app.store.head(), stop.signal);
+    await eventually('one is refused', () => (refusals > 2 ? true : undefined));
+    await idle.call('cancel_batch', { batch_id: batchId });
+    const { status, items } = await ended(idle, batchId);
+    stop.abort();
+    await batches.close();
+    expect(status).toBe('cancelled');
+    expect(items.map(({ status: item }) => item).toSorted()).toEqual(['cancelled', 'skipped']);
+    const unmade = items.find(({ status: item }) => item === 'skipped');
+    expect(await idle.app.store.readStream(streamName('execution', unmade?.execution_id ?? ''))).toEqual([]);
   });
 
   it('gives the id of each execution at once, and tells of one that has not begun', async () => {
