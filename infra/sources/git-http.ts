@@ -23,7 +23,7 @@ export function gitHttp(remote: Remote, url: string, unpackedBytes: number, sign
       const moved = response.url.indexOf(DISCOVERY);
       if (response.redirected && moved > 0) base = response.url.slice(0, moved);
       if (response.status !== 200) throw remote.answered(response.status, response.statusText);
-      if (body !== null) boundPack(response.body, unpackedBytes);
+      if (body !== null) await boundPack(response.body, unpackedBytes, signal);
       return {
         url: response.url,
         method,

@@ -1,5 +1,6 @@
 /** Looks through a Git pack before the library unpacks it, which knows no bounds of its own. */
-import { inflateSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { inflate } from 'node:zlib';
 import { z } from 'zod';
 import { refusedContent } from './unpacking.ts';
 
@@ -13,18 +14,28 @@ const OFFSET_DELTA = 6;
 const REFERENCE_DELTA = 7;
 const OBJECT_ID = 20;
 
+/** Files, folders and the commit. Each takes time however small it is, also when the library looks through them. */
+export const MAX_PACK_OBJECTS = 20_000;
+/** Beside the loop of events, which others wait for. */
+const inflated = promisify(inflate);
+
 /**
  * @param answer of a server to a fetch; one without a pack holds nothing to bound
  * @param most bytes that all objects may have together once unpacked
- * Fails with `source_refused` for more, and for a pack that is damaged.
+ * Fails with `source_refused` for more, for more than {@link MAX_PACK_OBJECTS} objects and for a pack that is damaged, and with the
+ * reason of `signal`.
  */
-export function boundPack(answer: Uint8Array, most: number): void {
+export async function boundPack(answer: Uint8Array, most: number, signal: AbortSignal): Promise<void> {
   const pack = packIn(Buffer.from(answer.buffer, answer.byteOffset, answer.byteLength));
   if (pack === null) return;
   const reader = new PackReader(pack, most);
+  if (reader.count > MAX_PACK_OBJECTS) {
+    throw refusedContent(`${reader.count} objects in its commit: more than ${MAX_PACK_OBJECTS} files and folders`);
+  }
   let total = 0;
   for (let left = reader.count; left > 0; left -= 1) {
-    total += reader.next();
+    signal.throwIfAborted();
+    total += await reader.next();
     if (total > most) throw refusedContent(`more than ${most} bytes when unpacked`);
   }
 }
@@ -61,21 +72,21 @@ class PackReader {
   }
 
   /** @returns the bytes that the next object has once unpacked; one that announces too many is not inflated. */
-  next(): number {
+  async next(): Promise<number> {
     const first = this.#byte();
     const type = (first >> 4) & 7;
     const size = (first & 0x80) === 0 ? first & 15 : (first & 15) + this.#varint() * 16;
     if (type === OFFSET_DELTA) while ((this.#byte() & 0x80) !== 0);
     if (type === REFERENCE_DELTA) this.#at += OBJECT_ID;
     if (size > this.#most) return size;
-    const content = this.#inflated(size);
+    const content = await this.#inflated(size);
     return type === OFFSET_DELTA || type === REFERENCE_DELTA ? targetOf(content) : size;
   }
 
-  #inflated(size: number): Uint8Array {
+  async #inflated(size: number): Promise<Uint8Array> {
     try {
       const options = { info: true, maxOutputLength: Math.max(size, 1) };
-      const result: unknown = inflateSync(this.#pack.subarray(this.#at), options);
+      const result: unknown = await inflated(this.#pack.subarray(this.#at), options);
       const { buffer, engine } = inflation.parse(result);
       this.#at += engine.bytesWritten;
       return buffer;

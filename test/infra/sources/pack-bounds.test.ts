@@ -1,6 +1,6 @@
 import { deflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { boundPack } from '../../../infra/sources/pack-bounds.ts';
+import { boundPack as bound, MAX_PACK_OBJECTS } from '../../../infra/sources/pack-bounds.ts';
 
 const BLOB = 3;
 const OFFSET_DELTA = 6;
@@ -37,34 +37,69 @@ function answer(sent: Buffer): Buffer {
   return Buffer.concat([packet(Buffer.from('NAK\n')), words, ...pieces, Buffer.from('0000')]);
 }
 
+const boundPack = (sent: Buffer, most: number, { signal } = new AbortController()): Promise<void> =>
+  bound(sent, most, signal);
+
 describe('a pack', () => {
   const small = object(BLOB, Buffer.from('hello'));
   const delta = (type: number, target: number) => object(type, Buffer.from([...varint(5), ...varint(target), 0]));
 
-  it('is let through when all that it makes stays within the bound, in packets or bare', () => {
+  it('is let through when all that it makes stays within the bound, in packets or bare', async () => {
     const fits = pack(small, object(BLOB, Buffer.alloc(900)), delta(OFFSET_DELTA, 40), delta(REFERENCE_DELTA, 50));
     for (const sent of [answer(fits), fits]) {
-      expect(() => boundPack(sent, 995)).not.toThrow();
-      expect(() => boundPack(sent, 994)).toThrow('more than 994 bytes when unpacked');
+      await boundPack(sent, 995);
+      await expect(boundPack(sent, 994)).rejects.toThrow('more than 994 bytes when unpacked');
     }
   });
 
-  it('whose delta makes something huge of little is refused', () => {
-    expect(() => boundPack(answer(pack(small, delta(OFFSET_DELTA, 2 ** 33))), 1_000_000)).toThrow(
+  it('whose delta makes something huge of little is refused', async () => {
+    await expect(boundPack(answer(pack(small, delta(OFFSET_DELTA, 2 ** 33))), 1_000_000)).rejects.toThrow(
       'more than 1000000 bytes',
     );
   });
 
-  it('whose object announces too much, or has more than it announces, is refused and not inflated further', () => {
-    expect(() => boundPack(pack(object(BLOB, Buffer.from('x'), 2 ** 40)), 1_000)).toThrow('more than 1000 bytes');
-    expect(() => boundPack(pack(object(BLOB, Buffer.alloc(1_000_000), 10)), 1_000)).toThrow('damaged');
+  it('whose object announces too much, or has more than it announces, is refused and not inflated further', async () => {
+    await expect(boundPack(pack(object(BLOB, Buffer.from('x'), 2 ** 40)), 1_000)).rejects.toThrow(
+      'more than 1000 bytes',
+    );
+    await expect(boundPack(pack(object(BLOB, Buffer.alloc(1_000_000), 10)), 1_000)).rejects.toThrow('damaged');
   });
 
-  it('that is cut short or none is refused; an answer without one is not looked at', () => {
+  it('that is cut short or none is refused; an answer without one is not looked at', async () => {
     const whole = pack(small, small);
-    expect(() => boundPack(whole.subarray(0, 34), 1_000)).toThrow('damaged');
-    expect(() => boundPack(Buffer.from('rubbish'), 1_000)).toThrow('damaged');
-    expect(() => boundPack(answer(Buffer.alloc(100)), 1_000)).toThrow('damaged');
-    expect(() => boundPack(Buffer.concat([packet(Buffer.from('ref\n')), Buffer.from('0000')]), 0)).not.toThrow();
+    await expect(boundPack(whole.subarray(0, 34), 1_000)).rejects.toThrow('damaged');
+    await expect(boundPack(Buffer.from('rubbish'), 1_000)).rejects.toThrow('damaged');
+    await expect(boundPack(answer(Buffer.alloc(100)), 1_000)).rejects.toThrow('damaged');
+    await boundPack(Buffer.concat([packet(Buffer.from('ref\n')), Buffer.from('0000')]), 0);
+  });
+
+  it('of very many objects is refused before one of them is looked at', async () => {
+    const sent = pack(small);
+    sent.writeUInt32BE(MAX_PACK_OBJECTS, 8);
+    await expect(boundPack(sent, 1_000)).rejects.toThrow('damaged');
+    sent.writeUInt32BE(MAX_PACK_OBJECTS + 1, 8);
+    await expect(boundPack(sent, 1_000)).rejects.toMatchObject({
+      code: 'source_refused',
+      message: '20001 objects in its commit: more than 20000 files and folders',
+    });
+  });
+
+  it('lets everybody else go on while it is looked at, and is left when it takes too long', async () => {
+    const sent = pack(...Array.from({ length: 500 }, () => small));
+    let isDone = false;
+    const looking = boundPack(sent, 1_000_000).then(() => {
+      isDone = true;
+    });
+    let turns = 0;
+    while (!isDone) {
+      await new Promise((resolve) => setImmediate(resolve));
+      turns += 1;
+    }
+    await looking;
+    expect(turns).toBeGreaterThan(50);
+    const leaving = new AbortController();
+    const left = boundPack(sent, 1_000_000, leaving);
+    leaving.abort(new Error('too long'));
+    await expect(left).rejects.toThrow('too long');
   });
 });
