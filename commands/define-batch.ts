@@ -13,6 +13,9 @@ import type { CommandMeta } from './command.ts';
 import { checkInput, type ExecuteDeps, runnable } from './execute-task.ts';
 import { handle } from './handle.ts';
 
+/** Of metadata, as UTF-8: each of a thousand executions gets a copy. */
+const MAX_METADATA_BYTES = 16 * 1024;
+
 const json: z.ZodType<Json> = z.json();
 const itemId = z
   .string()
@@ -36,7 +39,14 @@ export const batchInput = z.strictObject({
   max_parallel: z.int().min(1).max(MAX_ITEMS).optional().describe('Items at once; all that can when left out.'),
   fail_fast: z.boolean().optional().describe('The first item that does not complete ends all others.'),
   stop_on_error: z.boolean().optional().describe('Another word for fail_fast.'),
-  metadata: z.record(z.string(), json).default({}).describe('Kept with the batch and with each of its executions.'),
+  metadata: z
+    .record(z.string(), json)
+    .refine(
+      (metadata) => Buffer.byteLength(JSON.stringify(metadata)) <= MAX_METADATA_BYTES,
+      `at most ${MAX_METADATA_BYTES.toLocaleString('en')} bytes of JSON: it is kept with each execution`,
+    )
+    .default({})
+    .describe('Kept with the batch and with each of its executions.'),
   idempotency_key: z.string().min(1).max(256).optional().describe('The same key again is the same batch.'),
 });
 type Written = z.infer<typeof batchInput>;

@@ -360,6 +360,12 @@ describe('a batch', () => {
     ['no items', {}, 'invalid_request', 'tasks'],
     ['an empty list', { tasks: [] }, 'invalid_request', 'tasks'],
     ['more than 1,000', { tasks: Array.from({ length: 1_001 }, (_, n) => item(`i${n}`)) }, 'invalid_request', 'tasks'],
+    [
+      'metadata above 16 KiB',
+      { tasks: [item('a')], metadata: { note: 'ä'.repeat(8_200) } },
+      'invalid_request',
+      'metadata: at most 16,384 bytes of JSON',
+    ],
     ['two words for one thing', { tasks: [item('a')], requests: [item('a')] }, 'invalid_request', 'another word'],
   ])('is refused with %s, and nothing is stored', async (_, input, code, words) => {
     const head = await test.app.store.head();
