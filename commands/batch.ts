@@ -8,7 +8,6 @@ import {
   batch,
   countsOf,
   type ExistingBatch,
-  evolveExisting,
   type ItemEnd,
   isStopping,
   type LaterBatchEvent,
@@ -73,23 +72,22 @@ export const moveBatch = defineCommand<MoveBatchInput, BatchState, BatchEvent>({
   decide: (state, { ends, most }) => {
     if (state.status !== 'running') return [];
     const facts: LaterBatchEvent[] = [];
-    let after: ExistingBatch = state;
-    const add = (fact: LaterBatchEvent): void => {
-      facts.push(fact);
-      after = evolveExisting(after, fact);
+    // One copy for all facts of this decision: there can be a thousand.
+    const statuses = new Map(state.statuses);
+    const after: ExistingBatch = { ...state, statuses };
+    const end = (ended: ItemEnd, { executionId }: BatchItem): void => {
+      facts.push({ type: 'BatchItemEnded', data: { ...ended, executionId } });
+      statuses.set(ended.item, ended.outcome);
     };
-    const end = (ended: ItemEnd, { executionId }: BatchItem): void =>
-      add({ type: 'BatchItemEnded', data: { ...ended, executionId } });
     const items = new Map(state.request.items.map((item) => [item.id, item]));
     for (const ended of ends) {
       const item = items.get(ended.item);
-      if (item !== undefined && after.statuses.get(ended.item) === 'running') end(ended, item);
+      if (item !== undefined && statuses.get(ended.item) === 'running') end(ended, item);
     }
-    for (let left = unreachable(after); left.length > 0; left = unreachable(after)) {
-      for (const { item, error } of left) end({ item: item.id, outcome: 'skipped', error }, item);
-    }
+    skipUnreachable(after, end);
     for (const { id, executionId } of due(after, most)) {
-      add({ type: 'BatchItemStarted', data: { item: id, executionId } });
+      facts.push({ type: 'BatchItemStarted', data: { item: id, executionId } });
+      statuses.set(id, 'running');
     }
     const { pending, running, ...counts } = countsOf(after);
     if (pending + running > 0) return facts;
@@ -99,16 +97,34 @@ export const moveBatch = defineCommand<MoveBatchInput, BatchState, BatchEvent>({
   },
 });
 
-/** Items that will never start, and why. */
-function unreachable(state: ExistingBatch): readonly { item: BatchItem; error: ItemEnd['error'] }[] {
+type End = (ended: ItemEnd, item: BatchItem) => void;
+
+/** Ends all items that will never start: first those whose dependencies have ended otherwise, then those that wait for these. */
+function skipUnreachable(state: ExistingBatch, end: End): void {
   const stopping = isStopping(state) ? stopReason(state) : null;
-  return pendingItems(state).flatMap(({ item, dependencies }) => {
-    if (stopping !== null) return [{ item, error: stopping }];
-    const missing = dependencies.findIndex((status) => ['failed', 'cancelled', 'skipped'].includes(status));
-    if (missing < 0) return [];
-    const message = `item ${item.dependsOn[missing] ?? ''}, which it depends on, was ${dependencies[missing] ?? ''}`;
-    return [{ item, error: { code: 'dependency_not_completed', message } }];
-  });
+  const waiting = pendingItems(state);
+  const dependents = Map.groupBy(
+    waiting.flatMap(({ item }) => item.dependsOn.map((id) => ({ id, item }))),
+    ({ id }) => id,
+  );
+  for (let next = waiting.map(({ item }) => item); next.length > 0; ) {
+    const left = next.flatMap((item) => {
+      const error = stopping ?? missingOf(state, item);
+      return error === null || state.statuses.get(item.id) !== 'pending' ? [] : [{ item, error }];
+    });
+    for (const { item, error } of left) end({ item: item.id, outcome: 'skipped', error }, item);
+    next = [...new Set(left.flatMap(({ item: { id } }) => (dependents.get(id) ?? []).map(({ item }) => item)))];
+  }
+}
+
+/** @returns which dependency of an item did not complete; null while all still can. */
+function missingOf({ statuses }: ExistingBatch, { dependsOn }: BatchItem): ItemEnd['error'] {
+  for (const id of dependsOn) {
+    const status = statuses.get(id) ?? 'pending';
+    if (status !== 'failed' && status !== 'cancelled' && status !== 'skipped') continue;
+    return { code: 'dependency_not_completed', message: `item ${id}, which it depends on, was ${status}` };
+  }
+  return null;
 }
 
 /** @returns why what has not begun in a batch that is stopping never will. */

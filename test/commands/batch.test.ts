@@ -112,6 +112,28 @@ describe('moving a batch on', () => {
         over('c', 'skipped', skip('b', 'skipped')),
       );
   });
+  it('looks at each item of a long chain a few times, however far the end of its first one reaches', () => {
+    let looks = 0;
+    const chain = Array.from({ length: 1_000 }, (_, index) => {
+      const before = index === 0 ? [] : [`c${index - 1}`];
+      return Object.defineProperty(item(`c${index}`), 'dependsOn', {
+        get: () => {
+          looks += 1;
+          return before;
+        },
+      });
+    });
+    const past = [requested(chain), started('c0')].reduce(batch.evolve, batch.initial);
+    const facts = moveBatch.decide(past, ends(end('c0', 'failed')), META);
+    expect(facts.map(({ type }) => type)).toEqual([...chain.map(() => 'BatchItemEnded'), 'BatchEnded']);
+    expect(facts.at(999)).toEqual(
+      over('c999', 'skipped', {
+        code: 'dependency_not_completed',
+        message: 'item c998, which it depends on, was skipped',
+      }),
+    );
+    expect(looks).toBeLessThan(10 * chain.length);
+  });
   it('ends with its last item', () => {
     given(moveBatch, [requested([item('a')]), started('a')])
       .when(ends(end('a')))
