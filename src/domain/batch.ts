@@ -99,7 +99,7 @@ function evolve(state: BatchState, event: BatchEvent): BatchState {
 }
 
 /** @returns a batch after a fact about it. */
-export function evolveExisting(state: ExistingBatch, event: LaterBatchEvent): ExistingBatch {
+function evolveExisting(state: ExistingBatch, event: LaterBatchEvent): ExistingBatch {
   switch (event.type) {
     case 'BatchItemStarted':
       return withStatus(state, event.data.item, 'running');
