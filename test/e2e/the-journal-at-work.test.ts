@@ -84,7 +84,11 @@ it('flaky fails, is analysed, debugged, mended, proven on 20 failures, published
   expect(all.body).toMatchObject({ counts: { succeeds: FAILURES } });
   expect(all.body['rows']).toHaveLength(FAILURES);
 
-  const published = await ask('PUT', '/tasks/flaky', { code: mended, base_version: 1 });
+  // A test of the sample wants the failure: what breaks a test is not published unless the test changes with it.
+  const refused = await ask('PUT', '/tasks/flaky', { code: mended, base_version: 1 });
+  expect(refused.body).toMatchObject({ code: 'invalid_task', details: { test: 'a null access' } });
+  const test_cases = [{ name: 'nobody is no failure', input: { fail: 'null_access' } }];
+  const published = await ask('PUT', '/tasks/flaky', { code: mended, base_version: 1, test_cases });
   expect(published.body).toMatchObject({ version: 2, changed: true });
   const again = await ask('POST', `/executions/${id}/replay`, { version: 2 });
   expect(again.body).toMatchObject({ verdict: 'succeeds' });
