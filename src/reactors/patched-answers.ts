@@ -1,9 +1,10 @@
 /** Answers the calls of a patched replay, by the journal first, and keeps account of what was reused, changed, new and missing. */
-import { type CustomOutcome, canonicalJson, type Outcome } from '../domain/journal.ts';
+import type { CustomOutcome, Outcome } from '../domain/journal.ts';
 import type { AnsweredBy, PatchedStep, StepChange, Stub } from '../domain/replay.ts';
 import type { OpenCall } from './attempt-plan.ts';
 import { type Answer, type Answers, type PatchedEnd, UNORDERED } from './patched-attempt.ts';
 import { JournalMatch, mayReuse, type RecordedCall } from './patched-match.ts';
+import { type MadeMemo, pairMemos } from './patched-memos.ts';
 import { Stubs } from './patched-stubs.ts';
 
 export interface AnswerRules {
@@ -23,7 +24,7 @@ export type EndKind = PatchedEnd['kind'] | 'killed';
 /** One call of the replay. */
 export interface AnsweredCall {
   readonly call: OpenCall;
-  /** The entry it was matched with, and whether it is an equal one. */
+  /** The entry it was matched with, and whether it is an equal one. Of a memo not known before {@link PatchedAnswers.steps}. */
   readonly entry: RecordedCall | null;
   readonly isEqual: boolean;
   readonly by: AnsweredBy;
@@ -41,7 +42,6 @@ export interface AnsweredCall {
 export class PatchedAnswers implements Answers {
   readonly #rules: AnswerRules;
   readonly #calls: JournalMatch;
-  readonly #memos: JournalMatch;
   readonly #stubs: Stubs;
   readonly #asked: AnsweredCall[] = [];
   readonly #byPath = new Map<string, AnsweredCall>();
@@ -52,7 +52,6 @@ export class PatchedAnswers implements Answers {
   constructor(rules: AnswerRules) {
     this.#rules = rules;
     this.#calls = new JournalMatch(rules.calls);
-    this.#memos = new JournalMatch(rules.memos);
     this.#stubs = new Stubs(rules.stubs);
   }
 
@@ -113,11 +112,10 @@ export class PatchedAnswers implements Answers {
   memo(memo: CustomOutcome, argsHash: string): void {
     const { outcome, startedAt } = memo;
     const call: OpenCall = { ...memo, argsHash, turn: 0, startedAt };
-    const found = this.#memos.exact(call);
-    const entry = found ?? this.#memos.like(call);
-    const isEqual = found !== null && found.outcome !== null && sameOutcome(found.outcome, outcome);
     const after = this.#moves.count;
-    this.#keep({ call, entry, isEqual, by: 'code', answer: null, outcome, delivered: null, isMemo: true, after });
+    // Which recorded one it is shows only when all are known: see steps().
+    const unpaired = { entry: null, isEqual: false };
+    this.#keep({ call, ...unpaired, by: 'code', answer: null, outcome, delivered: null, isMemo: true, after });
   }
 
   #keep(asked: AnsweredCall): void {
@@ -161,7 +159,7 @@ export class PatchedAnswers implements Answers {
 
   steps(end: EndKind): readonly PatchedStep[] {
     const claimed = new Set<RecordedCall>();
-    const made = this.#asked.map((asked): PatchedStep => {
+    const made = this.#paired().map((asked): PatchedStep => {
       const change = this.#changeOf(asked, end);
       const recorded = change === 'new' ? null : asked.entry;
       if (recorded !== null) claimed.add(recorded);
@@ -171,15 +169,22 @@ export class PatchedAnswers implements Answers {
       const was = recorded === null ? null : toldEntry(recorded);
       return { change, path, kind, name, answeredBy, request, recorded: was, outcome: asked.outcome };
     });
-    const unused = [...this.#calls.unused(), ...this.#memos.unused()].filter((entry) => !claimed.has(entry));
+    const unused = [...this.#calls.unused(), ...this.#rules.memos].filter((entry) => !claimed.has(entry));
     return [...made, ...unused.flatMap((entry) => missing(entry))];
   }
 
+  #paired(): readonly AnsweredCall[] {
+    const made = this.#asked.flatMap(({ isMemo, call: { path, argsHash }, outcome }): readonly MadeMemo[] =>
+      isMemo && outcome !== null ? [{ path, argsHash, outcome }] : [],
+    );
+    const pairs = pairMemos(this.#rules.memos, made);
+    return this.#asked.map((asked) => (asked.isMemo ? { ...asked, ...pairs.get(asked.call.path) } : asked));
+  }
+
   #changeOf(asked: AnsweredCall, end: EndKind): StepChange {
-    const { call, entry, isEqual, by, isMemo, outcome } = asked;
+    const { entry, isEqual, by, isMemo, outcome } = asked;
     if (entry === null) return 'new';
-    if (isMemo && isEqual) return 'reused';
-    if (isMemo) return entry.argsHash === call.argsHash || !this.#memos.isUsed(entry) ? 'changed' : 'new';
+    if (isMemo) return isEqual ? 'reused' : 'changed';
     if (isEqual && entry.outcome !== null) return 'reused';
     // The record has such a call without an outcome: the same only where this run needed none either.
     if (isEqual && by === 'clock') return 'reused';
@@ -198,13 +203,4 @@ function missing(entry: RecordedCall): readonly PatchedStep[] {
   const { path, kind, name, request } = entry;
   const recorded = { path, request, outcome: entry.outcome };
   return [{ change: 'missing', path, kind, name, answeredBy: 'nobody', request: null, recorded, outcome: null }];
-}
-
-/** Stacks differ between two forms of the code; what an error is does not. */
-function sameOutcome(a: Outcome, b: Outcome): boolean {
-  return canonicalJson(comparable(a)) === canonicalJson(comparable(b));
-}
-
-function comparable(outcome: Outcome) {
-  return outcome.ok ? { value: outcome.value } : { name: outcome.error.name, message: outcome.error.message };
 }

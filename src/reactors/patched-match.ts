@@ -43,10 +43,7 @@ export class JournalMatch {
       ({ request }) => addressOf(request),
     );
     for (const [key, equal] of Map.groupBy(calls, (call) => `${placeOf(call.path).scope} ${contentOf(call)}`)) {
-      this.#inTurn.set(
-        key,
-        equal.sort((a, b) => placeOf(a.path).number - placeOf(b.path).number),
-      );
+      this.#inTurn.set(key, [...inPathOrder(equal)]);
     }
   }
 
@@ -118,8 +115,17 @@ function contentOf({ kind, argsHash }: Pick<RecordedCall, 'kind' | 'argsHash'>):
 
 /** `4/2` is number 2 in the scope `4`. */
 function placeOf(path: string): { readonly scope: string; readonly number: number } {
-  const slash = path.lastIndexOf('/');
-  return { scope: path.slice(0, Math.max(0, slash)), number: Number(path.slice(slash + 1)) };
+  return { scope: scopeOf(path), number: Number(path.slice(path.lastIndexOf('/') + 1)) };
+}
+
+/** @returns the path of the step in which the call was made; empty outside of any. */
+export function scopeOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
+}
+
+/** @returns the calls of each scope in the order of their numbers. */
+export function inPathOrder<Call extends Pick<Asked, 'path'>>(calls: readonly Call[]): readonly Call[] {
+  return calls.toSorted((a, b) => placeOf(a.path).number - placeOf(b.path).number);
 }
 
 function methodOf(request: JsonObject): string {

@@ -369,6 +369,34 @@ describe('steps with a name', () => {
       'missing 1',
     ]);
   });
+
+  describe('and of one name, of which a later one is done first,', () => {
+    const both = (first: string): string => `async function main({ url }) {
+      return Promise.all([step('c', async () => ${first}), step('c', () => 'second')]);
+    }`;
+    const recorded = both(`(await fetch(url + '/slow?ms=20'), 'first')`);
+
+    it('are each known by their place', async () => {
+      const { execution_id } = await ran(recorded);
+      const told = await patched(execution_id);
+      expect(changes(told)).toEqual(['reused 1/1', 'reused 2', 'reused 1']);
+      expect(told.steps.slice(1)).toMatchObject([{ recorded: { path: '2' } }, { recorded: { path: '1' } }]);
+    });
+
+    it('are known when the earlier one is not done at all', async () => {
+      const { execution_id } = await ran(recorded);
+      const told = await patched(execution_id, { code: both(`fetch(url + '/text')`) });
+      expect(changes(told)).toEqual(['changed 1/1', 'reused 2', 'missing 1']);
+    });
+
+    it('are known when one was put in before them', async () => {
+      const { execution_id } = await ran(recorded);
+      const told = await patched(execution_id, {
+        code: recorded.replace('return', `await step('c', () => 'zero'); return`),
+      });
+      expect(changes(told)).toEqual(['reused 2/1', 'new 1', 'reused 3', 'reused 2']);
+    });
+  });
 });
 
 describe('races', () => {
