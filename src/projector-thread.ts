@@ -72,7 +72,7 @@ async function followUntilLeader(): Promise<HeldLock | null> {
   let isReady = false;
   let triedAt = 0;
   while (!stop.signal.aborted) {
-    if (Date.now() - triedAt >= TAKE_OVER_MS) {
+    if (settings.mayLead !== false && Date.now() - triedAt >= TAKE_OVER_MS) {
       triedAt = Date.now();
       const taken = await rows.hold();
       if (taken !== null) return taken;

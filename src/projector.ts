@@ -24,6 +24,8 @@ export interface ProjectorSettings {
   readonly readStore: string;
   /** Of each, where it is in PostgreSQL. */
   readonly postgres?: PostgresStoreOptions;
+  /** False where this process never projects itself, and only follows the one that does. True by default. */
+  readonly mayLead?: boolean;
 }
 
 /** An error as it crosses from the thread. */

@@ -405,6 +405,25 @@ describe('projecting through errors of the stores', () => {
     await projector.rebuild(undefined);
     expect(await sessions(rows)).toEqual(['a']);
   });
+
+  it('that may not lead waits for one that does, and follows it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ratchet-rows-'));
+    opened.push(() => rmSync(folder, { recursive: true }));
+    const readStore = join(folder, 'rows.db');
+    const eventStoreUrl = `sqlite:${join(folder, 'log.db')}`;
+    const events = await openEventStore(eventStoreUrl);
+    opened.push(() => events.close());
+    const starting = projectOnThread({ eventStoreUrl, readStore, mayLead: false }, () => undefined);
+    const leader = await projectOnThread({ eventStoreUrl, readStore }, () => undefined);
+    opened.push(() => leader.close());
+    const follower = await starting;
+    opened.push(() => follower.close());
+    await follower.progress.reach(await sessionStarted(events, 'a'), 10_000);
+    await leader.close();
+    const lock = await vi.waitUntil(() => holdLock(`${readStore}.lock`), { timeout: 10_000 });
+    expect(follower.statuses().map(({ status }) => status)).not.toContain('paused');
+    lock.release();
+  });
 });
 
 describe('reading at a position', () => {
