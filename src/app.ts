@@ -7,6 +7,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ExecutionBounds } from '../commands/execute-task.ts';
 import { openAuditFile } from '../infra/audit-file.ts';
 import { openCodeSyntax } from '../infra/code-syntax.ts';
+import type { Reachability } from '../infra/counts-with-fallback.ts';
 import { credentials } from '../infra/credentials.ts';
 import { cronerCron } from '../infra/cron.ts';
 import { eventStoreDbLogName, isEventStoreDbUrl } from '../infra/event-store/eventstoredb-url.ts';
@@ -22,7 +23,6 @@ import { eventStoreBlobs } from '../infra/payload-blobs.ts';
 import { isPostgres } from '../infra/postgres/address.ts';
 import { memoryRateLimits } from '../infra/rate-limits.ts';
 import { openReadStore } from '../infra/read-store/open.ts';
-import type { Reachability } from '../infra/redis-rate-limits.ts';
 import { openResultLines } from '../infra/result-lines.ts';
 import { systemRuntime } from '../infra/runtime.ts';
 import { openDebugSandbox } from '../infra/sandbox/debug-pool.ts';
@@ -50,6 +50,7 @@ import type { Core } from './interfaces/operation.ts';
 import type { EventStore } from './ports/event-store.ts';
 import type { ConfiguredKey } from './ports/key-directory.ts';
 import type { McpSessionLog } from './ports/mcp-session-log.ts';
+import type { RateLimits } from './ports/rate-limits.ts';
 import type { SandboxLimits } from './ports/sandbox.ts';
 import { type Projector, projectInline } from './projector.ts';
 import { projectOnThread } from './projector-on-thread.ts';
@@ -148,8 +149,10 @@ export interface AppHealth {
   readonly executions: { readonly pending: number; readonly running: number; readonly here: number };
   readonly deliveries: { readonly open: number; readonly dead_lettered: number };
   readonly sources: readonly SourceStatus[];
-  /** Told where it is used; while it is away, each node counts for itself. */
+  /** Told where limits are counted in Redis; while it is away, each node counts for itself. */
   readonly redis?: Reachability;
+  /** The same of limits that are counted in PostgreSQL. */
+  readonly rate_limits?: Reachability;
 }
 
 export interface App {
@@ -179,7 +182,7 @@ const REMOTE_PATIENCE_MS = 10_000;
 const CATCH_UP_MS = 60_000;
 /**
  * Connections to PostgreSQL where nothing else is said. The projector has some for the log and as many for the read models,
- * beside two that are in no pool: one writes, one holds its lock.
+ * beside two that are in no pool: one writes, one holds its lock. One more counts for limits.
  */
 const DEFAULT_POOL = 20;
 const PROJECTOR_POOL = 2;
@@ -213,6 +216,11 @@ async function closeAll(closers: Closers): Promise<void> {
     }
   }
   if (errors.length > 0) throw errors[0];
+}
+
+interface Counting {
+  readonly rateLimits: RateLimits;
+  readonly health: () => Pick<AppHealth, 'redis' | 'rate_limits'>;
 }
 
 type Parts = Awaited<ReturnType<typeof openParts>>;
@@ -267,7 +275,7 @@ async function openParts(settings: AppSettings, closers: Closers) {
   const { mcpServers, languageModel, close: closeModels } = openModels(settings.models);
   closers.push(() => closeModels());
 
-  const { rateLimits, reachability } = await openRateLimits(settings, closers);
+  const { rateLimits, health: countingHealth } = await openRateLimits(settings, place, closers);
   const blobs = eventStoreBlobs(store, () => runtime.now());
   const directory = new FollowedTasks(store);
   const keys = new FollowedKeys({ store, runtime, credentials }, settings.access.keys);
@@ -321,23 +329,31 @@ async function openParts(settings: AppSettings, closers: Closers) {
       scanMs: SCAN_MS,
     },
   );
-  return { ...shared, reachability, onTrouble, rows, projector, session, completions, runner };
+  return { ...shared, countingHealth, onTrouble, rows, projector, session, completions, runner };
 }
 
-/** Counts for limits: of this process, or in Redis, which is loaded only where it is used. */
-async function openRateLimits({ redisUrl = null, logger }: AppSettings, closers: Closers) {
-  if (redisUrl === null) return { rateLimits: memoryRateLimits(), reachability: () => null };
-  const { openRedisRateLimits } = await import('../infra/redis-rate-limits.ts');
-  const { host } = new URL(redisUrl);
+/** Counts for limits: in Redis, in the database that nodes share, or of this process; only what is used is loaded. */
+async function openRateLimits(settings: AppSettings, { readStore }: Place, closers: Closers): Promise<Counting> {
+  const { redisUrl = null, postgres = {}, logger } = settings;
+  if (redisUrl === null && !isPostgres(readStore)) return { rateLimits: memoryRateLimits(), health: () => ({}) };
+  const isRedis = redisUrl !== null;
+  const said = isRedis ? `Redis at ${new URL(redisUrl).host}` : 'the database of the limits';
+  const dependency = isRedis ? 'redis' : 'postgresql';
   const onChange = ({ status, error }: Reachability): void => {
-    const said = `Redis at ${host}`;
-    if (status === 'ok') logger.info({ dependency: 'redis' }, `${said} is back: limits are shared between nodes again`);
-    else
-      logger.error({ dependency: 'redis', reason: error }, `${said} can not be reached: limits are counted in memory`);
+    if (status === 'ok') logger.info({ dependency }, `${said} is back: limits are shared between nodes again`);
+    else logger.error({ dependency, reason: error }, `${said} can not be reached: limits are counted in memory`);
   };
-  const rateLimits = await openRedisRateLimits({ url: redisUrl, onChange });
+  const rateLimits = isRedis
+    ? await (await import('../infra/redis-rate-limits.ts')).openRedisRateLimits({ url: redisUrl, onChange })
+    : await (await import('../infra/postgres/rate-limits.ts')).openPostgresRateLimits(readStore, {
+        ...postgres,
+        onChange,
+      });
   closers.push(() => rateLimits.close());
-  return { rateLimits, reachability: () => rateLimits.reachability() };
+  return {
+    rateLimits,
+    health: () => ({ [isRedis ? 'redis' : 'rate_limits']: rateLimits.reachability() }),
+  };
 }
 
 /** What goes on by itself, as far as people ask about it. */
@@ -474,8 +490,9 @@ function appOf(settings: AppSettings, parts: Parts, { sources, meter }: Acting, 
     attach: (http) => void closers.push(() => http.close()),
     health: async () => {
       const projections = projector.statuses();
-      const redis = parts.reachability();
-      const isDegraded = redis?.status === 'away' || projections.some(({ status }) => status === 'paused');
+      const counting = parts.countingHealth();
+      const isAway = (counting.redis ?? counting.rate_limits)?.status === 'away';
+      const isDegraded = isAway || projections.some(({ status }) => status === 'paused');
       return {
         status: isDegraded ? 'degraded' : 'ok',
         isolation: sandbox.isolation,
@@ -484,7 +501,7 @@ function appOf(settings: AppSettings, parts: Parts, { sources, meter }: Acting, 
         executions: { ...(await countWork(rows.db)), here: runner.running() },
         deliveries: await countDeliveries(rows.db),
         sources: sources.list(),
-        ...(redis === null ? {} : { redis }),
+        ...counting,
       };
     },
     close: async (graceMs = CLOSE_GRACE_MS) => {
@@ -543,9 +560,9 @@ function fileOf({ eventStoreUrl, dataFolder = null }: AppSettings): string | nul
   return join(dataFolder, `postgres-${hash('sha256', `${host}${pathname}${search}`).slice(0, 16)}`);
 }
 
-/** Log and read models each get their share of the connections that the projector leaves. */
+/** Log and read models each get their share of the connections that the projector and the limits leave. */
 function shareOf({ poolSize = DEFAULT_POOL }: PostgresStoreOptions): number {
-  return Math.max(1, Math.floor((poolSize - 2 * PROJECTOR_POOL - 2) / 2));
+  return Math.max(1, Math.floor((poolSize - 2 * PROJECTOR_POOL - 3) / 2));
 }
 
 function makeDataFolder(folder: string): void {

@@ -39,7 +39,7 @@ export interface Connections {
   /** For libraries that take connections themselves; {@link close} closes it. */
   readonly pool: Pool;
   /** A connection of its own, not yet connected. */
-  client(more?: Pick<ClientConfig, 'pipeline'>): Client;
+  client(more?: Pick<ClientConfig, 'pipeline' | 'query_timeout'>): Client;
   /** Waits for statements under way, then closes all connections of the pool. */
   close(): Promise<void>;
 }

@@ -5,7 +5,7 @@ import type { Client, QueryResult } from 'pg';
 import { RatchetError } from '../../src/domain/errors.ts';
 import type { Checkpoint, CheckpointMove, ProjectionStore, Statement } from '../../src/ports/read-store.ts';
 import { isOfStatement, storeError } from '../postgres/errors.ts';
-import { assertMigrated, migrate } from '../postgres/migrations.ts';
+import { assertMigrated, type Migration, migrate } from '../postgres/migrations.ts';
 import { assertReachable, connections, type PostgresOptions } from '../postgres/pool.ts';
 import { holdSessionLock } from '../postgres/session-lock.ts';
 import { NUMBERS_AS_NUMBERS, postgresDialect, storable } from './postgres-dialect.ts';
@@ -16,14 +16,24 @@ export interface PostgresReadOptions extends PostgresOptions {
   readonly autoMigrate?: boolean;
 }
 
-/** The tables of read models are made by their projections; only where these stand is kept through releases. */
-export const READ_STORE_MIGRATIONS = [
+/** The tables of read models are made by their projections; these are the ones beside them. */
+export const READ_STORE_MIGRATIONS: readonly Migration[] = [
   {
     name: 'read-store-1-checkpoints',
     readableFrom: 1,
     sql: `CREATE TABLE projection_checkpoints (
       name text PRIMARY KEY, version integer NOT NULL, position text NOT NULL, status text NOT NULL, error text
     )`,
+  },
+  {
+    name: 'read-store-2-rate-counts',
+    readableFrom: 1,
+    // A crash may forget what was counted; room beside each row keeps its changes on its page.
+    sql: `CREATE UNLOGGED TABLE rate_counts (
+      key text COLLATE "C" PRIMARY KEY, used bigint NOT NULL, ends_at timestamptz NOT NULL,
+      burst_used bigint NOT NULL, burst_ends_at timestamptz NOT NULL, allowed boolean NOT NULL
+    ) WITH (fillfactor = 50);
+    CREATE INDEX rate_counts_end ON rate_counts (ends_at)`,
   },
 ];
 

@@ -14,7 +14,7 @@ import {
   startServerProcess,
 } from '../support/server.ts';
 
-const ALL = ['event-log-1-events', 'read-store-1-checkpoints'];
+const ALL = ['event-log-1-events', 'read-store-1-checkpoints', 'read-store-2-rate-counts'];
 
 let server: PostgresServer;
 let home: Home;

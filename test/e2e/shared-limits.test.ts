@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { HAS_REDIS, NEEDS_REDIS, startRedis } from '../support/redis.ts';
+import { openTestApp } from '../support/app.ts';
+import { startPostgres } from '../support/postgres.ts';
 import { call, eventually, openHome, startServerProcess } from '../support/server.ts';
+
+const LIMIT = { requests: 3, windowMs: 3_600_000, burst: null };
 
 describe.skipIf(!HAS_REDIS)(`two servers with one Redis ${NEEDS_REDIS}`, () => {
   it('share a limit, and go on by themselves while Redis is away', async () => {
@@ -21,4 +25,20 @@ describe.skipIf(!HAS_REDIS)(`two servers with one Redis ${NEEDS_REDIS}`, () => {
     );
     expect([await ask(one.url), await ask(other.url)]).toEqual([200, 200]);
   });
+});
+
+it('two nodes on one PostgreSQL share a limit', async () => {
+  const server = await startPostgres();
+  const settings = { eventStoreUrl: await server.newDatabase() };
+  {
+    await using one = await openTestApp(settings);
+    await using other = await openTestApp(settings);
+    const allowed = [];
+    for (const node of [one, other, one, other, one]) {
+      allowed.push((await node.app.core.rateLimits.consume('global', LIMIT)).allowed);
+    }
+    expect(allowed).toEqual([true, true, true, false, false]);
+    expect(await one.app.health()).toMatchObject({ status: 'ok', rate_limits: { status: 'ok', error: null } });
+  }
+  await server.close();
 });

@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openRedisRateLimits, type Reachability } from '../../infra/redis-rate-limits.ts';
+import type { Reachability } from '../../infra/counts-with-fallback.ts';
+import { openRedisRateLimits } from '../../infra/redis-rate-limits.ts';
 import type { RateLimit } from '../../src/ports/rate-limits.ts';
 import { countingContract } from '../contracts/rate-limits.ts';
 import { HAS_REDIS, NEEDS_REDIS, startRedis, type TestRedis } from '../support/redis.ts';
@@ -21,7 +22,7 @@ describe('counts in Redis that is not there', () => {
     expect(told).toMatchObject([{ status: 'away', error: expect.stringContaining('ECONNREFUSED') }]);
     expect(counts.reachability()).toEqual(told[0]);
     expect(JSON.stringify(told)).not.toContain('hidden');
-    counts.close();
+    await counts.close();
   });
 });
 
@@ -61,8 +62,8 @@ describe.skipIf(!HAS_REDIS)(`with a Redis ${NEEDS_REDIS}`, () => {
       allowed.push(await one.consume('ci', LIMIT), await other.consume('ci', LIMIT));
     expect(allowed.filter((answer) => answer.allowed)).toHaveLength(5);
     expect(await client.pttl((await client.keys('*'))[0] ?? '')).toBeGreaterThan(0);
-    one.close();
-    other.close();
+    await one.close();
+    await other.close();
   });
 
   it('counts go on in memory while it is away, and in it when it is back', async () => {
@@ -79,6 +80,6 @@ describe.skipIf(!HAS_REDIS)(`with a Redis ${NEEDS_REDIS}`, () => {
       (await counts.consume('ci', LIMIT)).allowed ? true : undefined,
     );
     expect(told).toEqual(['away', 'ok']);
-    counts.close();
+    await counts.close();
   });
 });
