@@ -171,7 +171,7 @@ export function maskUrl(value: string): string {
   return value
     .replace(/((?:git\+)?https?:\/\/)[^\s/]+@/gi, '$1***@')
     .replace(/(https?:\/\/[^\s?"]+)\?[^\s"]+/gi, '$1?***')
-    .replace(/(\w+:\/\/[^\s:/@]*):[^\s/]*@/g, '$1:***@');
+    .replace(/(\w+:\/\/[^\s:/@]*):[^\s"]*@/g, '$1:***@');
 }
 
 function numeric(raw: unknown): number | undefined {

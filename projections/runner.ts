@@ -5,6 +5,7 @@ import { type Position, START, type StoredEvent } from '../src/domain/event.ts';
 import { decode, type KnownEvent } from '../src/domain/history.ts';
 import type { EventPage, EventStore } from '../src/ports/event-store.ts';
 import type { Checkpoint, ProjectionStore, Statement } from '../src/ports/read-store.ts';
+import { originOf } from './log-origin.ts';
 import type { Projection } from './projection.ts';
 import { createIndexes, createTable, indexesOf, nextTable, type ReadModels } from './read-models.ts';
 import { StatementCompiler } from './statements.ts';
@@ -44,6 +45,7 @@ export class ProjectionRunner {
   readonly #options: RunnerOptions;
   readonly #compiler: StatementCompiler;
   #turn: Promise<unknown> = Promise.resolve();
+  #isOriginKnown = false;
 
   constructor(
     deps: { events: EventStore; rows: ProjectionStore; db: Kysely<ReadModels> },
@@ -82,6 +84,7 @@ export class ProjectionRunner {
         Object.assign(kept, { position, checkpoint: position, status, error });
       }
     }
+    await this.#compareOrigin();
     this.#tell();
   }
 
@@ -119,6 +122,24 @@ export class ProjectionRunner {
       if (names !== undefined && !names.includes(kept.projection.name)) continue;
       await this.#rebuild(kept, onProgress);
     }
+    if (names === undefined) await this.#noteOrigin();
+  }
+
+  /** Nothing is added to rows of another log: they wait for a rebuild. */
+  async #compareOrigin(): Promise<void> {
+    const kept = await this.#rows.origin();
+    this.#isOriginKnown = kept !== null;
+    if (kept === null || kept === (await originOf(this.#events))) return;
+    const error = 'the read models are of another log: rebuild all of them';
+    const position = await this.#events.head();
+    for (const one of this.#kept) Object.assign(one, { position, status: 'paused', error });
+  }
+
+  /** Before the first rows are written, and when no row of before is left. */
+  async #noteOrigin(): Promise<void> {
+    const origin = await originOf(this.#events);
+    await this.#rows.putOrigin(origin);
+    this.#isOriginKnown = origin !== null;
   }
 
   #start(): Position {
@@ -148,6 +169,7 @@ export class ProjectionRunner {
   }
 
   async #applyPage(page: EventPage): Promise<void> {
+    if (!this.#isOriginKnown && page.events.length > 0) await this.#noteOrigin();
     const decoded = page.events.map(decodedOnce);
     const live = this.#kept.filter((kept) => kept.status !== 'paused' && kept.position < page.position);
     const works = live.map((kept) => ({ kept, statements: this.#statements(kept, decoded) }));

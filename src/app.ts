@@ -20,7 +20,7 @@ import { systemNetwork } from '../infra/network.ts';
 import { openOutbound } from '../infra/outbound.ts';
 import { openPatternCheck } from '../infra/pattern-check.ts';
 import { eventStoreBlobs } from '../infra/payload-blobs.ts';
-import { isPostgres } from '../infra/postgres/address.ts';
+import { isPostgres, parsedAddress } from '../infra/postgres/address.ts';
 import { memoryRateLimits } from '../infra/rate-limits.ts';
 import { openReadStore } from '../infra/read-store/open.ts';
 import { openResultLines } from '../infra/result-lines.ts';
@@ -45,6 +45,7 @@ import { streamName } from './domain/event.ts';
 import type { ResultTarget } from './domain/result-target.ts';
 import type { SourceStatus } from './domain/source-status.ts';
 import type { CalledTool } from './domain/tool-call.ts';
+import { assertClocks, assertOwnRows } from './fitting-stores.ts';
 import type { Entrance } from './interfaces/identity.ts';
 import type { Core } from './interfaces/operation.ts';
 import type { EventStore } from './ports/event-store.ts';
@@ -96,6 +97,8 @@ export interface AppSettings {
   readonly readStore: string | null;
   /** Keeps what belongs to this machine where the log is no file; where left out or null it goes with the process. */
   readonly dataFolder?: string | null;
+  /** False where read models of whatever log are built anew; they must be of this log where left out. */
+  readonly keepsReadModels?: boolean;
   /** Executions at once. */
   readonly workers: number;
   /** Executions of one caller at once; no limit where left out or null. */
@@ -239,6 +242,8 @@ async function openParts(settings: AppSettings, closers: Closers) {
   closers.push(() => store.close());
   const rows = await openReadStore<ReadModels>(place.readStore, { ...postgres, poolSize: shareOf(postgres) });
   closers.push(() => rows.close());
+  if (settings.runs) await assertClocks([settings.eventStoreUrl, place.readStore], postgres, settings.logger);
+  if (settings.keepsReadModels !== false) await assertOwnRows(settings.eventStoreUrl, store, rows.projections);
   const sandbox = await openSandbox({
     size: settings.workers * PROCESSES_PER_PLACE,
     warm: settings.warmWorkers,
@@ -556,7 +561,7 @@ function placeOf(settings: AppSettings): Place {
 function fileOf({ eventStoreUrl, dataFolder = null }: AppSettings): string | null {
   if (dataFolder === null) return null;
   if (isEventStoreDbUrl(eventStoreUrl)) return join(dataFolder, eventStoreDbLogName(eventStoreUrl));
-  const { host, pathname, search } = new URL(eventStoreUrl);
+  const { host, pathname, search } = parsedAddress(eventStoreUrl);
   return join(dataFolder, `postgres-${hash('sha256', `${host}${pathname}${search}`).slice(0, 16)}`);
 }
 

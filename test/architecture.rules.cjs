@@ -55,7 +55,9 @@ module.exports = {
     {
       name: 'adapters-are-joined-in-the-roots-only',
       severity: 'error',
-      from: { pathNot: ['^infra/', '^src/(app|main|projector|projector-thread)[.]ts$', '^src/cli/', '^test/'] },
+      from: {
+        pathNot: ['^infra/', '^src/(app|main|fitting-stores|projector|projector-thread)[.]ts$', '^src/cli/', '^test/'],
+      },
       to: { path: '^infra/' },
     },
     {

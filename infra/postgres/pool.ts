@@ -1,6 +1,7 @@
 /** Connections to one PostgreSQL database, as the configuration wants them. */
 import { Client, type ClientConfig, type CustomTypesConfig, Pool, type QueryArrayConfig } from 'pg';
 import { RatchetError } from '../../src/domain/errors.ts';
+import { parsedAddress } from './address.ts';
 import { connectionFailed, type Place, storeError } from './errors.ts';
 
 export interface PostgresOptions {
@@ -24,6 +25,7 @@ const OLDEST_SERVER = 14;
 /** A statement without an answer for so long met a network that swallows packets: none of ours runs so long. */
 const STALLED_MS = 20_000;
 const KEEP_ALIVE_MS = 10_000;
+const TLS_MODES: readonly string[] = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full'];
 
 /** A list of values as a row holds them. */
 export type Row = readonly unknown[];
@@ -125,24 +127,18 @@ function majorOf(versionNumber: string): number {
 
 /** The modes of TLS mean what they mean to every other client of PostgreSQL, and not what this driver makes of them. */
 function withStandardTls(url: string): string {
-  const { searchParams } = urlOf(url);
+  const { searchParams } = parsedAddress(url);
   const mode = searchParams.get('sslmode');
   if (mode === null || mode === 'no-verify' || searchParams.has('uselibpqcompat')) return url;
+  if (!TLS_MODES.includes(mode)) {
+    const words = `sslmode in the address of the database is none of ${TLS_MODES.join(', ')}`;
+    throw new RatchetError('configuration_invalid', words, { details: { sslmode: mode } });
+  }
   return `${url}&uselibpqcompat=true`;
 }
 
 function placeOf(url: string): Place {
-  const { hostname, port, pathname, searchParams } = urlOf(url);
+  const { hostname, port, pathname, searchParams } = parsedAddress(url);
   const host = searchParams.get('host') ?? (hostname === '' ? 'localhost' : hostname);
   return `${host}:${port === '' ? '5432' : port}${pathname}`;
-}
-
-/** Never with the URL in the error: it may hold a password. */
-function urlOf(url: string): URL {
-  const parsed = URL.parse(url) ?? URL.parse(url.replace('@/', '@localhost/'));
-  if (parsed !== null) return parsed;
-  throw new RatchetError(
-    'configuration_invalid',
-    'the address of the database is no URL such as postgresql://user:password@host:5432/name',
-  );
 }

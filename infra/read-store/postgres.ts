@@ -35,6 +35,11 @@ export const READ_STORE_MIGRATIONS: readonly Migration[] = [
     ) WITH (fillfactor = 50);
     CREATE INDEX rate_counts_end ON rate_counts (ends_at)`,
   },
+  {
+    name: 'read-store-3-origin',
+    readableFrom: 1,
+    sql: 'CREATE TABLE read_store_origin (lone boolean PRIMARY KEY CHECK (lone), origin text)',
+  },
 ];
 
 const PUT = `INSERT INTO projection_checkpoints (name, version, position, status, error) VALUES ($1, $2, $3, $4, $5)
@@ -42,6 +47,9 @@ const PUT = `INSERT INTO projection_checkpoints (name, version, position, status
     error = excluded.error`;
 const MOVE = 'UPDATE projection_checkpoints SET position = $1 WHERE name = $2 AND position = $3';
 const ALL = 'SELECT name, version, position, status, error FROM projection_checkpoints ORDER BY name';
+const ORIGIN = 'SELECT origin FROM read_store_origin';
+const PUT_ORIGIN = `INSERT INTO read_store_origin (lone, origin) VALUES (true, $1)
+  ON CONFLICT (lone) DO UPDATE SET origin = excluded.origin`;
 const NOT_ALLOWED = '42501';
 /** A name of a prepared statement has at most 63 characters. */
 const NAME_LENGTH = 32;
@@ -93,6 +101,12 @@ function projectionStore(writer: ProjectionWriter): ProjectionStore {
         assertMoved(moves, results.slice(statements.length)),
       );
     },
+    origin: async () => {
+      const [result] = await writer.transaction([{ sql: ORIGIN, parameters: [] }]);
+      const origin: unknown = result?.rows[0]?.origin;
+      return typeof origin === 'string' ? origin : null;
+    },
+    putOrigin: async (origin) => void (await writer.transaction([{ sql: PUT_ORIGIN, parameters: [origin] }])),
     change: async (statements, checkpoint) => void (await writer.transaction([...statements, put(checkpoint)])),
   };
 }

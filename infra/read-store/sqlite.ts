@@ -8,9 +8,10 @@ import { holdLock } from '../event-store/sqlite-lock.ts';
 import { bindable, nodeSqliteDialect, StatementCache } from './node-sqlite-dialect.ts';
 import type { ReadStore } from './read-store.ts';
 
-const CHECKPOINTS = `create table if not exists projection_checkpoints (
+const TABLES = `create table if not exists projection_checkpoints (
   name text primary key, version integer not null, position text not null, status text not null, error text
-) strict`;
+) strict;
+create table if not exists read_store_origin (lone integer primary key check (lone = 1), origin text) strict`;
 
 /**
  * Opens the read store; `:memory:` for one that lives as long as the process.
@@ -38,7 +39,7 @@ function open(file: string): DatabaseSync {
     database.exec(
       'pragma journal_mode = wal; pragma synchronous = normal; pragma temp_store = memory; pragma cache_size = -32000',
     );
-    database.exec(CHECKPOINTS);
+    database.exec(TABLES);
     return database;
   } catch (cause) {
     throw new RatchetError(
@@ -66,6 +67,12 @@ function projectionStore(database: DatabaseSync, statements: StatementCache): Pr
         for (const step of moves) moved(step, Number(statements.get(move).run(step.to, step.name, step.from).changes));
       });
     },
+    origin: async () => {
+      const found = statements.get('select origin from read_store_origin').get()?.['origin'];
+      return typeof found === 'string' ? found : null;
+    },
+    putOrigin: async (origin) =>
+      void statements.get('insert or replace into read_store_origin (lone, origin) values (1, ?)').run(origin),
     change: async (changes, checkpoint) => {
       transaction(database, statements, () => {
         for (const change of changes) database.exec(change.sql);

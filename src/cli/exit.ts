@@ -15,7 +15,8 @@ export function explainExit(error: unknown): { readonly text: string; readonly c
   if (error instanceof Error && error.name === 'ConfigError') return { text: error.message, code: 2 };
   const ours = error instanceof RatchetError ? error : fromSystem(error);
   const rule = ERRORS[ours.code];
-  const cause = ours.cause instanceof Error && ours.code !== 'internal' ? ` (${ours.cause.message})` : '';
+  const reason = ours.cause instanceof Error && ours.code !== 'internal' ? ours.cause.message : '';
+  const cause = ours.message.includes(reason) ? '' : ` (${reason})`;
   const detail =
     ours.code === 'internal' && ours.cause instanceof Error ? `: ${ours.cause.stack ?? ours.cause.message}` : '';
   const code = rule.fault === 'caller' ? 2 : rule.fault === 'task' ? 1 : 3;

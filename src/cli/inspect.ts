@@ -83,15 +83,13 @@ export async function rebuildProjections(
   names: readonly string[],
   output: Output,
 ): Promise<ExitCode> {
-  return withApp(settings, async ({ projector }) => {
+  const isAll = names.length === 0;
+  return withApp({ ...settings, keepsReadModels: !isAll }, async ({ projector }) => {
     const known = projector.statuses().map(({ name }) => name);
     output.progress(null, 'rebuilding');
-    await projector.rebuild(names.length === 0 ? undefined : names);
+    await projector.rebuild(isAll ? undefined : names);
     output.progress(1, 'rebuilt');
-    output.result(
-      { rebuilt: names.length === 0 ? known : names },
-      () => `rebuilt ${names.length === 0 ? 'all projections' : names.join(', ')}`,
-    );
+    output.result({ rebuilt: isAll ? known : names }, () => `rebuilt ${isAll ? 'all projections' : names.join(', ')}`);
     return 0;
   });
 }

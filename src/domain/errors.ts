@@ -129,6 +129,12 @@ export const ERRORS = {
   store_full: rule(507, 'server', 'Free space on the disk that holds the database; nothing was stored.'),
   store_corrupt: rule(500, 'server', 'Restore the database from a backup.'),
   log_differs: rule(409, 'state', 'Name a target that is empty, or that holds the beginning of the same log.'),
+  read_models_differ: rule(
+    500,
+    'server',
+    'Correct the addresses of log and read models; or run `ratchet projections rebuild`, if these read models may go.',
+  ),
+  clock_differs: rule(500, 'server', 'Let both machines set their clocks over NTP, then start again.'),
   export_damaged: rule(
     422,
     'caller',

@@ -31,6 +31,10 @@ export interface ProjectionStore {
    * Fails with `version_conflict` when a checkpoint stands elsewhere: another process projects.
    */
   apply(statements: readonly Statement[], moves: readonly CheckpointMove[]): Promise<void>;
+  /** Which log the rows are of; null where none was noted yet. */
+  origin(): Promise<string | null>;
+  /** Notes which log the rows are of, whatever was noted; null: there are none of any. */
+  putOrigin(origin: string | null): Promise<void>;
   /** Runs schema changes and stores a checkpoint as it is, in one transaction. */
   change(statements: readonly Statement[], checkpoint: Checkpoint): Promise<void>;
 }
