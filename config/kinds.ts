@@ -88,6 +88,19 @@ export function duration(bare: 's' | 'ms'): Kind<number> {
   };
 }
 
+/** A length of time that is not shorter than `least` milliseconds; otherwise as {@link duration}. */
+export function longerThan(least: number, bare: 's' | 'ms'): Kind<number> {
+  const { expects, unit, parse } = duration(bare);
+  return {
+    expects: `${expects}, of at least ${least / 1_000} s`,
+    ...(unit && { unit }),
+    parse: (raw) => {
+      const ms = parse(raw);
+      return ms !== undefined && ms >= least ? ms : undefined;
+    },
+  };
+}
+
 const SIZES: Readonly<Record<string, number>> = {
   b: 1,
   kb: 1024,

@@ -20,7 +20,7 @@ export interface LoadOptions {
   /** Default: the environment of this process. */
   readonly env?: Environment;
   /** By path in the file, such as `{'mcp.port': 8091}`; undefined values are left out. */
-  readonly flags?: Readonly<Record<string, string | number | boolean | undefined>>;
+  readonly flags?: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
   /** Default: the folder the process was started in. */
   readonly cwd?: string;
   /** Default: the platform of this process. */

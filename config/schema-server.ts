@@ -1,7 +1,7 @@
 /** Keys of the HTTP side: listeners, surfaces, sizes and rates. */
 import type { z } from 'zod';
 import { list, maybe, named, required, section, setting, unset } from './fields.ts';
-import { duration, flag, matching, network, path, port, rate, secret, size, text, whole } from './kinds.ts';
+import { choice, duration, flag, matching, network, path, port, rate, secret, size, text, whole } from './kinds.ts';
 
 const corsShape = {
   enabled: setting(flag, true, 'Whether cross-origin headers are sent.'),
@@ -19,6 +19,10 @@ const route = matching('a path beginning with /', /^\/[^\s?#]*$/);
 export const server = section('The HTTP server of `serve`.', {
   host: setting(text, '127.0.0.1', 'Address to bind.'),
   port: setting(port, 8080, 'Port to bind; 0 takes a free one.'),
+  roles: list(
+    choice(['api', 'worker', 'projector']),
+    'What this node does: answer callers, run executions and fire schedules, keep read models; all of it unless named.',
+  ),
   cors: cors('Which web pages may call REST and GraphQL.'),
   keepAliveMs: setting(duration('s'), 60_000, 'How long an idle connection stays open.'),
   requestTimeoutMs: setting(duration('s'), 30_000, 'Longest time for one request; executions go on beyond it.'),

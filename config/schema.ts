@@ -7,6 +7,7 @@ import {
   eventStoreUrl,
   flag,
   httpUrl,
+  longerThan,
   matching,
   network,
   path,
@@ -156,6 +157,16 @@ export const schema = z.object({
   workers: section('Processes that run tasks.', {
     count: unset(whole(1, 1024), 'How many.', { fallbackNote: 'eight for each processor' }),
     restartOnFailure: setting(flag, true, 'Whether a process that dies is replaced.'),
+    leaseMs: setting(
+      longerThan(2_000, 's'),
+      30_000,
+      'How long a node may be silent before others take over what it runs; it gives a sign three times as often.',
+    ),
+    drainMs: setting(
+      duration('s'),
+      20_000,
+      'How long a node that is asked to end lets executions run on before it leaves them to others.',
+    ),
   }),
   registry: section('Where tasks come from.', {
     sources: entries(

@@ -1,4 +1,5 @@
 /** Tells who runs executions, and who has gone. */
+import type { Kysely } from 'kysely';
 import { z } from 'zod';
 import type { ReadModels } from '../projections/read-models.ts';
 import { defineQuery, limit } from './query.ts';
@@ -32,4 +33,10 @@ const MOST = 1_000;
 function told({ lease_ms, ...row }: ReadModels['workers'], now: number) {
   const isOverdue = row.status === 'alive' && now - Date.parse(row.seen_at) > lease_ms;
   return { ...row, status: isOverdue ? 'lapsed' : row.status, lease_seconds: lease_ms / 1_000 };
+}
+
+/** @returns ids of the sessions of which no end is recorded. */
+export async function sessionsTakenForAlive(db: Kysely<ReadModels>): Promise<readonly string[]> {
+  const rows = await db.selectFrom('workers').select('session_id').where('status', '=', 'alive').limit(MOST).execute();
+  return rows.map((row) => row.session_id);
 }

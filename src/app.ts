@@ -35,11 +35,12 @@ import { openSourceMaps } from '../infra/source-map.ts';
 import { openTaskSource, type SourceSettings } from '../infra/sources/open.ts';
 import { openTestCases } from '../infra/task-tests.ts';
 import { openTokens, type TokenSettings } from '../infra/tokens.ts';
-import { type OwnSession, openLockedSession, openLoneSession, sessionFolderOf } from '../infra/worker-sessions.ts';
+import { folderPresence, hiddenPresence, sessionFolderOf } from '../infra/worker-sessions.ts';
 import type { ReadModels } from '../projections/read-models.ts';
 import { openBatches } from '../queries/batch.ts';
 import { countDeliveries, deliveryTable } from '../queries/delivery.ts';
 import { countWork, dispatchTable } from '../queries/dispatch.ts';
+import { sessionsTakenForAlive } from '../queries/worker.ts';
 import { RatchetError } from './domain/errors.ts';
 import { streamName } from './domain/event.ts';
 import type { ResultTarget } from './domain/result-target.ts';
@@ -53,6 +54,8 @@ import type { ConfiguredKey } from './ports/key-directory.ts';
 import type { McpSessionLog } from './ports/mcp-session-log.ts';
 import type { RateLimits } from './ports/rate-limits.ts';
 import type { SandboxLimits } from './ports/sandbox.ts';
+import { NODE_ROLES, type NodeRole } from './domain/node-role.ts';
+import type { Presence } from './ports/worker-sessions.ts';
 import { type Projector, projectInline } from './projector.ts';
 import { projectOnThread } from './projector-on-thread.ts';
 import { type Refusal, RefusalAudit } from './reactors/audit-refusals.ts';
@@ -76,7 +79,7 @@ import { ExecutionRunner } from './reactors/run-executions.ts';
 import { Schedules } from './reactors/schedules.ts';
 import { type SourceWish, TaskSources } from './reactors/task-sources.ts';
 import { taskTestingOf } from './reactors/task-testing.ts';
-import { startWorkerSession } from './reactors/worker-session.ts';
+import { WorkerSessions } from './reactors/worker-sessions.ts';
 
 /** What callers are known by. */
 export interface AccessSettings {
@@ -131,8 +134,12 @@ export interface AppSettings {
   readonly access: AccessSettings;
   /** Where nodes share their counts for limits; each counts for itself where left out or null. */
   readonly redisUrl?: string | null;
-  /** False for commands that only read or record, and leave running to a server. */
+  /** False for commands that only read or record, and are no node. */
   readonly runs: boolean;
+  /** What a node does beside what it is asked for; everything where left out. */
+  readonly roles?: readonly NodeRole[];
+  /** How long a worker session holds after a heartbeat, in milliseconds; 30,000 where left out. */
+  readonly leaseMs?: number;
   /** Where results of executions go; nowhere where left out. */
   readonly results?: readonly ResultTarget[];
   /** Senders that may start tasks, so that such a task is not deleted by mistake; none where left out. */
@@ -145,7 +152,7 @@ export interface AppSettings {
 }
 
 export interface AppHealth {
-  readonly status: 'ok' | 'degraded';
+  readonly status: 'ok' | 'degraded' | 'draining';
   readonly isolation: string;
   readonly projections: ReturnType<Projector['statuses']>;
   readonly head: string;
@@ -171,6 +178,11 @@ export interface App {
   readonly mcpSessions: McpSessionLog;
   /** Listeners to close before the rest. */
   attach(http: FastifyInstance): void;
+  /**
+   * Takes up no more work, waits up to `graceMs` for what runs here, and leaves the rest to other nodes; health tells so
+   * from then on. What is asked for meanwhile is kept for them, too.
+   */
+  drain(graceMs: number): Promise<void>;
   /** Stops taking work, waits up to `graceMs` for what runs, and frees everything. */
   close(graceMs?: number): Promise<void>;
 }
@@ -178,6 +190,7 @@ export interface App {
 const SESSION_TIMES: SessionTimes = { idleMs: 30 * 60_000, maxAgeMs: 12 * 3_600_000 };
 const SCAN_MS = 500;
 const CLOSE_GRACE_MS = 5_000;
+const LEASE_MS = 30_000;
 const IN_MEMORY = ':memory:';
 /** How long a start waits for a source that is elsewhere; its tasks of before are there meanwhile. */
 const REMOTE_PATIENCE_MS = 10_000;
@@ -262,12 +275,16 @@ async function openParts(settings: AppSettings, closers: Closers) {
           eventStoreUrl: settings.eventStoreUrl,
           readStore: place.readStore,
           postgres: { ...postgres, poolSize: PROJECTOR_POOL },
+          mayLead: has(settings, 'projector'),
         },
         onTrouble,
       )
     : await projectInline(store, rows, onTrouble);
   closers.push(() => projector.close());
-  const session = openSession(place, runtime.newId());
+  const session = new WorkerSessions(
+    { store, runtime, presence: presenceOf(place), elapsed: () => performance.now(), onTrouble },
+    settings.leaseMs ?? LEASE_MS,
+  );
   closers.push(() => session.close());
   const { outboundAllow, maxSockets, maxFreeSockets, connectTimeoutMs } = settings;
   const outbound = openOutbound({
@@ -328,7 +345,7 @@ async function openParts(settings: AppSettings, closers: Closers) {
       onTrouble,
     },
     {
-      capacity: settings.workers,
+      capacity: has(settings, 'worker') ? settings.workers : 0,
       maxPerClient: settings.maxPerClient ?? null,
       node: process.version,
       scanMs: SCAN_MS,
@@ -385,7 +402,7 @@ async function startReactors(settings: AppSettings, parts: Parts, closers: Close
     const log = (trace: LoggedTrace): void => settings.logger.info(trace, 'execute_task: trace of an execution');
     void logTraces(store, log, tell, signal).catch(tell);
   }
-  if (settings.runs) void followWishes(store, head, runner, tell, signal);
+  if (settings.runs && has(settings, 'worker')) void followWishes(store, head, runner, tell, signal);
 
   const meter = new EventMeter(runtime);
   void meter.follow(store, head, tell, signal);
@@ -396,17 +413,24 @@ async function startReactors(settings: AppSettings, parts: Parts, closers: Close
 
   if (settings.runs) {
     await projector.progress.reach(await store.head(), CATCH_UP_MS).catch(onTrouble);
+    const capacity = has(settings, 'worker') ? settings.workers : 0;
     const { isolation } = sandbox;
-    const facts = { sessionId: session.own, host: hostname(), pid: process.pid, node: process.version };
-    const lease = await startWorkerSession(
-      { store, runtime },
-      { ...facts, capacity: settings.workers, isolation },
-      () => runner.running(),
-      onTrouble,
+    await session.start(
+      {
+        facts: { host: hostname(), pid: process.pid, node: process.version, capacity, isolation },
+        known: () => sessionsTakenForAlive(parts.rows.db),
+        running: () => runner.running(),
+        onLapsed: () => {
+          settings.logger.error('the worker session has lapsed: what ran here is left to other nodes');
+          runner.lapse();
+        },
+      },
+      signal,
     );
-    closers.push(() => lease.close());
+  }
+  if (settings.runs && has(settings, 'worker')) {
     await runner.start();
-    const schedules = new Schedules({ ...parts, dispatcher: runner }, tell);
+    const schedules = new Schedules({ ...parts, dispatcher: runner, isElected: () => session.isElected() }, tell);
     closers.push(() => schedules.close());
     await schedules.start(signal);
     const batches = new Batches({ ...parts, dispatcher: runner, openBatches: () => openBatches(parts.rows) }, tell);
@@ -440,6 +464,7 @@ function sourceWishes(settings: AppSettings, { runtime, outbound }: Parts, close
 function appOf(settings: AppSettings, parts: Parts, { sources, meter }: Acting, closers: Closers): App {
   const { store, runner, rows, projector, directory, sandbox, completions } = parts;
   let grace = CLOSE_GRACE_MS;
+  let isDraining = false;
   const refusals = new RefusalAudit(parts, parts.onTrouble);
   closers.push(() => refusals.flush());
   const calls = new ToolCallAudit(parts, parts.onTrouble);
@@ -499,7 +524,7 @@ function appOf(settings: AppSettings, parts: Parts, { sources, meter }: Acting, 
       const isAway = (counting.redis ?? counting.rate_limits)?.status === 'away';
       const isDegraded = isAway || projections.some(({ status }) => status === 'paused');
       return {
-        status: isDegraded ? 'degraded' : 'ok',
+        status: isDraining ? 'draining' : isDegraded ? 'degraded' : 'ok',
         isolation: sandbox.isolation,
         projections,
         head: await store.head(),
@@ -508,6 +533,11 @@ function appOf(settings: AppSettings, parts: Parts, { sources, meter }: Acting, 
         sources: sources.list(),
         ...counting,
       };
+    },
+    drain: async (graceMs) => {
+      isDraining = true;
+      await runner.close(graceMs);
+      await parts.session.close();
     },
     close: async (graceMs = CLOSE_GRACE_MS) => {
       grace = graceMs;
@@ -536,25 +566,26 @@ async function awaitEnd(
 
 interface Place {
   readonly readStore: string;
-  /** Folder of the worker sessions' locks; null for a store of this process alone. */
+  /** Folder of the worker sessions' locks; null where no other process of this machine sees them. */
   readonly sessionFolder: string | null;
   readonly isShared: boolean;
+  /** Whether all processes on this database are on this machine. */
+  readonly isOnlyMachine: boolean;
 }
 
 function placeOf(settings: AppSettings): Place {
   const [scheme, ...rest] = settings.eventStoreUrl.split(':');
   const path = rest.join(':');
-  if (scheme === 'memory' || path === ':memory:') return { readStore: IN_MEMORY, sessionFolder: null, isShared: false };
-  const file = scheme === 'sqlite' ? path.replace(/^\/\//, '') : fileOf(settings);
+  if (scheme === 'memory' || path === ':memory:') {
+    return { readStore: IN_MEMORY, sessionFolder: null, isShared: false, isOnlyMachine: true };
+  }
+  const isOnlyMachine = scheme === 'sqlite';
+  const file = isOnlyMachine ? path.replace(/^\/\//, '') : fileOf(settings);
   const beside = isPostgres(settings.eventStoreUrl) ? settings.eventStoreUrl : null;
   const readStore = settings.readStore ?? beside ?? (file === null ? IN_MEMORY : `${file}.read`);
-  if (file === null) return { readStore, sessionFolder: null, isShared: readStore !== IN_MEMORY };
+  if (file === null) return { readStore, sessionFolder: null, isShared: readStore !== IN_MEMORY, isOnlyMachine };
   makeDataFolder(dirname(file));
-  return {
-    readStore,
-    sessionFolder: sessionFolderOf(file),
-    isShared: true,
-  };
+  return { readStore, sessionFolder: sessionFolderOf(file), isShared: true, isOnlyMachine };
 }
 
 /** Beside which the files of a log on a server are: named for that log, because read models are of one log only. */
@@ -580,8 +611,12 @@ function makeDataFolder(folder: string): void {
   }
 }
 
-function openSession({ sessionFolder }: Place, sessionId: string): OwnSession {
-  return sessionFolder === null ? openLoneSession(sessionId) : openLockedSession(sessionFolder, sessionId);
+function presenceOf({ sessionFolder, isOnlyMachine }: Place): Presence {
+  return sessionFolder === null ? hiddenPresence({ isOnlyMachine }) : folderPresence(sessionFolder, { isOnlyMachine });
+}
+
+function has({ roles = NODE_ROLES }: AppSettings, role: NodeRole): boolean {
+  return roles.includes(role);
 }
 
 function report(logger: FastifyBaseLogger, status: SourceStatus): void {

@@ -53,7 +53,7 @@ let exitCode: ExitCode = 0;
 function load(
   command: Command,
   listener: 'server' | 'mcp' = 'server',
-  more: Readonly<Record<string, string>> = {},
+  more: Readonly<Record<string, string | readonly string[]>> = {},
 ): LoadedConfig {
   const { config } = command.optsWithGlobals<Globals>();
   const { host, port } = command.opts<{ host?: string; port?: string }>();
@@ -84,7 +84,12 @@ async function withSettings(
 }
 
 async function runServer(command: Command): Promise<void> {
-  const { config, warnings, dataFolder } = load(command);
+  const { roles } = command.opts<{ roles?: string }>();
+  const { config, warnings, dataFolder } = load(
+    command,
+    'server',
+    roles === undefined ? {} : { 'server.roles': roles.split(',').map((role) => role.trim()) },
+  );
   const results = resultTargets(config, 'free');
   const logging = openLogging(logSettings(config), { stdout: !arePrinted(results) });
   for (const warning of warnings) logging.logger.warn(warning);
@@ -116,6 +121,7 @@ function program(): Command {
     .description('start the server')
     .option('--host <host>', 'address to bind')
     .option('--port <port>', 'port to bind; 0 takes a free one')
+    .option('--roles <roles>', 'what this node does: some of api, worker, projector; all by default')
     .action((_options, command: Command) => runServer(command));
   addMcpCommands(root);
   addTaskCommands(root);

@@ -6,6 +6,8 @@ import { type FromProjector, Progress, type Projector, type ProjectorSettings, t
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
+/** How long a process that never projects waits for read models that nobody has made yet. */
+const NOBODY_PROJECTS_MS = 60_000;
 
 interface Rebuild {
   readonly resolve: () => void;
@@ -37,6 +39,12 @@ class ThreadedProjector implements Projector {
   start(): Promise<void> {
     this.#startThread();
     return this.#ready.promise;
+  }
+
+  /** Ends a start that waits for another process to make the read models. */
+  giveUp(): void {
+    const words = 'the read models have not been made: start a node with the role projector on the same databases';
+    this.#ready.reject(new RatchetError('store_unavailable', words));
   }
 
   statuses(): readonly ProjectionStatus[] {
@@ -121,12 +129,23 @@ function send(worker: Worker, message: ToProjector): void {
   worker.postMessage(message);
 }
 
-/** Projects on a thread; when another process projects the same file already, follows it and takes over when it dies. */
+/**
+ * Projects on a thread; when another process projects the same store already, follows it and takes over when it dies. A
+ * process that may not project itself fails with `store_unavailable` where no other has made the read models within a minute.
+ */
 export async function projectOnThread(
   settings: ProjectorSettings,
   onTrouble: (error: unknown) => void,
 ): Promise<Projector> {
   const projector = new ThreadedProjector(settings, onTrouble);
-  await projector.start();
+  const patience = settings.mayLead === false ? setTimeout(() => projector.giveUp(), NOBODY_PROJECTS_MS) : null;
+  try {
+    await projector.start();
+  } catch (error) {
+    await projector.close();
+    throw error;
+  } finally {
+    if (patience !== null) clearTimeout(patience);
+  }
   return projector;
 }

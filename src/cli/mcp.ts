@@ -19,6 +19,8 @@ export interface McpListenSettings extends ListenerSettings, McpSettings {
   /** How long a client may take to send a request, in milliseconds. */
   readonly receiveMs: number;
   readonly keepAliveMs: number;
+  /** How long executions may run on when the process is asked to end, in milliseconds. */
+  readonly drainMs: number;
   readonly version: string;
 }
 
@@ -43,6 +45,7 @@ export async function mcp(
   say(greeting(listener));
   await stopped;
   settings.logger.info('stopping: no new work is taken, running executions get a moment to end');
+  await listener.app.drain(options.drainMs);
   await listener.close();
   return 0;
 }

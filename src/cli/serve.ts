@@ -21,6 +21,10 @@ import { untilStopped } from './until-stopped.ts';
 export interface ServeSettings extends ListenerSettings {
   readonly host: string;
   readonly port: number;
+  /** Whether callers are answered here; else only health is told. They are where left out. */
+  readonly hasApi?: boolean;
+  /** How long executions may run on when the process is asked to end, in milliseconds; 20,000 where left out. */
+  readonly drainMs?: number;
   readonly restPrefix: string;
   /** Whether REST is served; it is where left out. */
   readonly hasRest?: boolean;
@@ -40,15 +44,20 @@ export interface Server {
   readonly app: App;
   readonly http: FastifyInstance;
   readonly url: string;
+  /** Health says at once that nothing more should be sent here; what runs here may end. */
+  drain(): Promise<void>;
   close(): Promise<void>;
 }
+
+const DRAIN_MS = 20_000;
 
 /** Opens everything and listens. Fails as the app does, or with the system's error for a port that can not be had. */
 export async function startServer(settings: AppSettings, serve: ServeSettings): Promise<Server> {
   const app = await openApp({ ...settings, webhooks: serve.webhooks ?? [] });
   try {
     const { runtime } = app.core.execute;
-    const hasRest = serve.hasRest ?? true;
+    const hasApi = serve.hasApi ?? true;
+    const hasRest = hasApi && (serve.hasRest ?? true);
     const methodsAt = hasRest ? methodsBelow(serve.restPrefix) : () => [];
     const onTrouble = (error: unknown): void => settings.logger.error({ err: error }, 'error of the listener');
     const guard = guarded(serve, { ...serve, app, methodsAt, onTrouble, prefix: serve.restPrefix });
@@ -62,18 +71,21 @@ export async function startServer(settings: AppSettings, serve: ServeSettings): 
     });
     http.addHook('onClose', async () => guard.servers.close());
     addHealth(http, () => app.health(), { prefix: serve.restPrefix, version: serve.version });
-    await addSockets(http, { app, serve, authenticate, onRefusal: guard.options.onRefusal });
-    addSessions(http, app.core, serve.restPrefix);
-    if (hasRest) addRest(http, app.core, serve.restPrefix);
-    await addTools(http, app, settings, serve);
-    addWebhooks(http, app.core, serve.webhooks ?? [], openSignatures());
+    if (hasApi) {
+      await addSockets(http, { app, serve, authenticate, onRefusal: guard.options.onRefusal });
+      addSessions(http, app.core, serve.restPrefix);
+      if (hasRest) addRest(http, app.core, serve.restPrefix);
+      await addTools(http, app, settings, serve);
+      addWebhooks(http, app.core, serve.webhooks ?? [], openSignatures());
+    }
     app.attach(http);
     await http.listen({ host: serve.host, port: serve.port });
     const address = http.server.address();
     const port = typeof address === 'object' && address !== null ? address.port : serve.port;
     const host = serve.host.includes(':') ? `[${serve.host}]` : serve.host;
     const scheme = (serve.tls ?? null) === null ? 'http' : 'https';
-    return { app, http, url: `${scheme}://${host}:${port}`, close: () => app.close() };
+    const drain = () => app.drain(serve.drainMs ?? DRAIN_MS);
+    return { app, http, url: `${scheme}://${host}:${port}`, drain, close: () => app.close() };
   } catch (error) {
     await app.close(0);
     throw error;
@@ -129,12 +141,19 @@ export async function serve(
 ): Promise<ExitCode> {
   const stopped = untilStopped();
   const server = await startServer(settings, options);
-  await sayFirstKey(settings, server.app, say);
-  say(greeting(server, options));
+  if (options.hasApi ?? true) await sayFirstKey(settings, server.app, say);
+  say((options.hasApi ?? true) ? greeting(server, options) : quietGreeting(server, settings));
   await stopped;
   settings.logger.info('stopping: no new work is taken, running executions get a moment to end');
+  await server.drain();
   await server.close();
   return 0;
+}
+
+/** Of a node that answers no callers. */
+function quietGreeting({ url }: Server, { roles = [] }: AppSettings): string {
+  const shown = url.replace('0.0.0.0', 'localhost').replace('[::]', 'localhost');
+  return ['', `  Ratchet is ready as ${roles.join(', ')}: ${shown}`, `    health   ${shown}/health`, ''].join('\n');
 }
 
 function greeting({ url, app }: Server, { restPrefix }: ServeSettings): string {

@@ -5,6 +5,7 @@ import { maskUrl } from '../../config/kinds.ts';
 import type { Config } from '../../config/schema.ts';
 import { isPostgres } from '../../infra/postgres/address.ts';
 import type { AppSettings } from '../app.ts';
+import { NODE_ROLES, type NodeRole } from '../domain/node-role.ts';
 import type { CorsRule } from '../interfaces/cors.ts';
 import type { RequestLimits } from '../interfaces/limits.ts';
 import type { RateLimit } from '../ports/rate-limits.ts';
@@ -92,6 +93,8 @@ export function appSettings(
     access: accessSettings(config.auth),
     redisUrl: config.redis.url,
     runs: true,
+    roles: rolesOf(config),
+    leaseMs: config.workers.leaseMs,
     logger,
   };
 }
@@ -109,6 +112,8 @@ export function serveSettings(config: Config, version: string): ServeSettings {
   return {
     host: server.host,
     port: server.port,
+    hasApi: rolesOf(config).includes('api'),
+    drainMs: config.workers.drainMs,
     restPrefix: rest.prefix.replace(/\/$/, ''),
     hasRest: rest.enabled,
     maxRequestBytes: limits.maxRequestSize,
@@ -138,6 +143,7 @@ export function mcpListenSettings(config: Config, readOnly: boolean, version: st
     origins: originRules(mcp),
     receiveMs: mcp.requestTimeoutMs,
     keepAliveMs: server.keepAliveMs,
+    drainMs: config.workers.drainMs,
     requestLimits: requestLimits(config),
     maxResponseBytes: mcp.security.maxOutputSize,
     maxConnections: limits.maxConcurrentConnections,
@@ -146,6 +152,11 @@ export function mcpListenSettings(config: Config, readOnly: boolean, version: st
     corsRules: { server: corsRule(mcp.cors), rest: undefined },
     version,
   };
+}
+
+/** Naming none means all. */
+function rolesOf({ server }: Config): readonly NodeRole[] {
+  return server.roles.length === 0 ? NODE_ROLES : server.roles;
 }
 
 function corsRule({ enabled, origins, credentials }: Config['server']['cors']): CorsRule | null {

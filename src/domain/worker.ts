@@ -1,5 +1,5 @@
 /** Facts about worker sessions: one lease for all executions that a process runs. */
-import type { Fact } from './event.ts';
+import type { Evolution, Fact } from './event.ts';
 
 export type WorkerEvent =
   | Fact<
@@ -9,7 +9,7 @@ export type WorkerEvent =
         readonly host: string;
         readonly pid: number;
         readonly node: string;
-        /** How many executions it runs at once. */
+        /** How many executions it runs at once; 0 where it runs none. */
         readonly capacity: number;
         readonly isolation: string;
         /** Milliseconds after the last heartbeat when others may take over its executions. */
@@ -24,3 +24,26 @@ export const WORKER_EVENT_TYPES = [
   'WorkerHeartbeat',
   'WorkerSessionEnded',
 ] as const satisfies readonly WorkerEvent['type'][];
+
+export type WorkerSession =
+  | { readonly status: 'none' }
+  | { readonly status: 'alive'; readonly leaseMs: number; readonly capacity: number }
+  | { readonly status: 'ended' };
+
+export const workerSession: Evolution<WorkerSession, WorkerEvent> = {
+  initial: { status: 'none' },
+  evolve: (state, event) => {
+    switch (event.type) {
+      case 'WorkerSessionStarted': {
+        const { leaseMs, capacity } = event.data;
+        return { status: 'alive', leaseMs, capacity };
+      }
+      case 'WorkerHeartbeat':
+        return state;
+      case 'WorkerSessionEnded':
+        return { status: 'ended' };
+      default:
+        return event satisfies never;
+    }
+  },
+};

@@ -12,10 +12,16 @@ export interface HealthOptions {
   readonly statusPath?: string;
 }
 
-/** `read` tells the state of all parts; its failure is told as unhealthy, never as an error page. */
+/** Nothing more should be sent there by whoever chooses between nodes. */
+const NOT_READY: ReadonlySet<string> = new Set(['unhealthy', 'draining']);
+
+/**
+ * `read` tells the state of all parts; its failure is told as unhealthy, never as an error page. Answered with 503 is what
+ * should get no requests; `/live` says only that the process answers, so that nobody restarts it because a database is away.
+ */
 export function addHealth(
   http: FastifyInstance,
-  read: () => Promise<{ readonly status: 'ok' | 'degraded' } & object>,
+  read: () => Promise<{ readonly status: 'ok' | 'degraded' | 'draining' } & object>,
   { prefix, version, statusPath }: HealthOptions,
 ): void {
   const startedAt = process.uptime();
@@ -24,13 +30,14 @@ export function addHealth(
     read().catch((error: unknown) => ({ status: 'unhealthy', reason: reasonOf(error) }));
   http.get('/health', OPEN, async (_request, reply) => {
     const { status, reason } = await look();
-    return reply.code(status === 'unhealthy' ? 503 : 200).send({ status, reason, ...base() });
+    return reply.code(NOT_READY.has(status) ? 503 : 200).send({ status, reason, ...base() });
   });
+  http.get('/live', OPEN, async () => ({ status: 'ok', ...base() }));
   const paths = [...(prefix === '' ? [] : [`${prefix}/health`]), ...(statusPath === undefined ? [] : [statusPath])];
   for (const path of paths) {
     http.get(path, OPEN, async (_request, reply) => {
       const health = await look();
-      return reply.code(health.status === 'unhealthy' ? 503 : 200).send({ ...base(), ...health });
+      return reply.code(NOT_READY.has(health.status) ? 503 : 200).send({ ...base(), ...health });
     });
   }
 }

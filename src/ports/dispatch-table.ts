@@ -9,10 +9,3 @@ export interface DispatchTable {
     limit: number,
   ): Promise<readonly { executionId: string; worker: string }[]>;
 }
-
-/** What the runner asks about worker sessions: which are alive, seen from here. */
-export interface Sessions {
-  readonly own: string;
-  /** Sessions that may still append; all others have lapsed. */
-  alive(): Promise<readonly string[]>;
-}

@@ -9,7 +9,7 @@ import { workerPrincipal } from '../domain/access.ts';
 import { RatchetError } from '../domain/errors.ts';
 import type { ResultTarget, ResultTargets } from '../domain/result-target.ts';
 import type { DeliveryTable } from '../ports/delivery-table.ts';
-import type { Sessions } from '../ports/dispatch-table.ts';
+import type { Sessions } from '../ports/worker-sessions.ts';
 import { type SendDeps, sendResult } from './send-result.ts';
 
 export interface DeliverDeps extends SendDeps {
@@ -73,7 +73,9 @@ export class ResultDeliverer {
       const others = (await sessions.alive()).filter((session) => session !== sessions.own);
       for (const { target, places } of this.#lanes.values()) {
         const lost = await table.sentElsewhere(target.name, others, places);
-        for (const { deliveryId, worker } of lost) this.offer(deliveryId, target.name, worker);
+        for (const { deliveryId, worker } of lost) {
+          if (worker === sessions.own || (await sessions.isGone(worker))) this.offer(deliveryId, target.name, worker);
+        }
         const due = await table.due(target.name, runtime.now(), places * 4);
         for (const deliveryId of due) this.offer(deliveryId, target.name);
       }

@@ -26,6 +26,7 @@ import type { TelemetryEvent } from '../domain/telemetry.ts';
 import { isoTime } from '../domain/time.ts';
 import type { Blobs } from '../ports/blobs.ts';
 import type { Sandbox, SandboxLimits, SandboxSession, TaskStart } from '../ports/sandbox.ts';
+import type { Sessions } from '../ports/worker-sessions.ts';
 import { runAttempt } from './attempt.ts';
 import type { AttemptResult } from './attempt-plan.ts';
 import { type LiveWorld, liveWorld, plainError, type WorldDeps } from './perform-steps.ts';
@@ -65,6 +66,7 @@ export interface Running {
 
 export interface LiveDeps extends WorldDeps {
   readonly sandbox: Sandbox;
+  readonly sessions: Pick<Sessions, 'confirm'>;
   readonly limits: Omit<SandboxLimits, 'memoryMb'>;
 }
 
@@ -136,7 +138,9 @@ class LiveAttempt {
     const journal = state === null ? [] : await resolveJournal(blobs, journalOf(state, start.attempt));
     const unknown = new Set(state === null ? [] : callsWithoutOutcome(state, start.attempt).map(({ path }) => path));
     const answers = state === null ? new Map() : answersOf(state);
-    const world = liveWorld(this.#deps, { request, recording, worker: start.worker, unknown, answers });
+    const { worker } = start;
+    const confirm = (signal: AbortSignal) => this.#deps.sessions.confirm(worker, signal);
+    const world = liveWorld(this.#deps, { request, recording, worker, confirm, unknown, answers });
     this.#world = world;
     for (const [path, answer] of this.#answers) world.answer(path, answer);
     const session = await this.#enter(request, sandbox, limits);

@@ -3,9 +3,9 @@ import { type Deps, envelopes } from '../../commands/handle.ts';
 import { idOf, streamName } from '../domain/event.ts';
 import { decode, fold } from '../domain/history.ts';
 import { type McpSessionEvent, mcpSession } from '../domain/mcp-session.ts';
-import type { Sessions } from '../ports/dispatch-table.ts';
 import type { EventFilter, EventPage } from '../ports/event-store.ts';
 import type { McpSessionLog } from '../ports/mcp-session-log.ts';
+import type { Sessions } from '../ports/worker-sessions.ts';
 import { keepFollowing } from './keep-following.ts';
 
 /** Stands between a session and a part of it; no id has one. */
@@ -20,8 +20,10 @@ export function mcpSessionLog(
   const streamOf = (sessionId: string, part?: string): string =>
     streamName('session', part === undefined ? sessionId : `${sessionId}${PART}${part}`);
   return {
-    node: nodes.own,
-    isAlive: async (node) => (await nodes.alive()).includes(node),
+    get node() {
+      return nodes.own;
+    },
+    isAlive: async (node) => !(await nodes.isGone(node)),
     look: async (sessionId) => {
       if (!SESSION_ID.test(sessionId)) return null;
       const history = await store.readStream(streamOf(sessionId));

@@ -35,6 +35,8 @@ export interface Served {
   readonly recording: Recording;
   /** Worker session that runs the attempt. */
   readonly worker: string;
+  /** Resolves when nobody else can have taken over the attempt; rejects when it must not go on. */
+  readonly confirm: (signal: AbortSignal) => Promise<void>;
   /** Paths of calls that left in an earlier attempt and whose outcome a crash hid. */
   readonly unknown: ReadonlySet<string>;
   /** Answers to questions that were asked in an earlier attempt, by path. */
@@ -81,7 +83,8 @@ export function liveWorld(deps: WorldDeps, served: Served): LiveWorld {
         return failed(unknownOutcome(call));
       }
       if (!isIdempotent(call) && !served.unknown.has(call.path)) await served.recording.stepStarted(call);
-      signal.throwIfAborted();
+      // A process that slept for long must not act on what others have taken over meanwhile.
+      await served.confirm(signal);
       try {
         if (call.kind !== 'task') return { ok: true, value: await perform(deps, served, call, signal) };
         const subtask = askForSubtask(deps, served, call, signal);

@@ -10,13 +10,15 @@ import { type AttemptBirth, freshStart, nextStart } from '../domain/next-attempt
 import type { Payload } from '../domain/payload.ts';
 import type { TaskVersion } from '../domain/task.ts';
 import { timeOf } from '../domain/time.ts';
-import type { DispatchTable, Sessions } from '../ports/dispatch-table.ts';
+import type { DispatchTable } from '../ports/dispatch-table.ts';
 import type { Dispatcher, Reservation } from '../ports/dispatcher.ts';
+import type { Sessions } from '../ports/worker-sessions.ts';
 import { ClientPlaces } from './client-places.ts';
 import { type AttemptFact, type Claimed, type LiveDeps, type Running, runLive } from './live-attempt.ts';
 import { MAX_TIMER_MS } from './mailbox.ts';
 import { Places } from './places.ts';
 import { PriorityQueue } from './priority-queue.ts';
+import { lapsed } from './worker-sessions.ts';
 
 /**
  * Executions claimed for each place. Those beyond the places are ready to run the moment one is free, so that places do not
@@ -31,7 +33,7 @@ const LOST_ANSWER_MS = 30_000;
 const MAX_BACKOFF_MS = 60_000;
 
 export interface RunnerOptions {
-  /** Executions at once. */
+  /** Executions at once; 0 where other nodes run them all. */
   readonly capacity: number;
   /** Executions of one client at once, subtasks not counted; no limit where left out or null. */
   readonly maxPerClient?: number | null;
@@ -91,13 +93,13 @@ export class ExecutionRunner implements Dispatcher {
 
   /** Takes what running tasks ask for. It has room of its own, so that it does not wait behind what waits for its parent. */
   readonly forSubtasks: Dispatcher = {
-    reserve: () => (this.#closing || !this.#hasRoom(2) ? null : this.#reserve(null)),
+    reserve: () => (this.#mayClaim() && this.#hasRoom(2) ? this.#reserve(null) : null),
     offer: (executionId, priority, runAt) => this.offer(executionId, priority + BEFORE_EQUALS, runAt),
     queued: () => this.queued(),
   };
 
   reserve(client: string): Reservation | null {
-    if (this.#closing || !this.#hasRoom() || this.#queue.size > 0) return null;
+    if (!this.#mayClaim() || !this.#hasRoom() || this.#queue.size > 0) return null;
     return this.#clients.enter(client) ? this.#reserve(client) : null;
   }
 
@@ -113,7 +115,8 @@ export class ExecutionRunner implements Dispatcher {
   }
 
   offer(executionId: string, priority: number, runAt: number): void {
-    if (this.#closing || this.#isHere(executionId) || this.#clients.isWaiting(executionId)) return;
+    if (this.#closing || this.#options.capacity === 0) return;
+    if (this.#isHere(executionId) || this.#clients.isWaiting(executionId)) return;
     const delay = runAt - this.#deps.runtime.now();
     if (delay > 0) return this.#offerLater(executionId, priority, delay);
     this.#queue.push(executionId, priority);
@@ -168,6 +171,15 @@ export class ExecutionRunner implements Dispatcher {
     for (const running of this.#running.values()) running.abort(shuttingDown());
   }
 
+  /** Breaks off everything that runs: its session has lapsed, and others may have taken it over. */
+  lapse(): void {
+    for (const running of this.#running.values()) running.abort(lapsed());
+  }
+
+  #mayClaim(): boolean {
+    return !this.#closing && this.#deps.sessions.isHeld();
+  }
+
   #isHere(executionId: string): boolean {
     return this.#running.has(executionId) || this.#claiming.has(executionId);
   }
@@ -192,6 +204,7 @@ export class ExecutionRunner implements Dispatcher {
   }
 
   async #scan(): Promise<void> {
+    this.#pump();
     try {
       const { table, sessions, runtime } = this.#deps;
       const due = await table.due(runtime.now(), this.#options.capacity * 4);
@@ -199,7 +212,9 @@ export class ExecutionRunner implements Dispatcher {
       // Own ones too: a claim whose answer was lost runs nowhere, under a session that is alive.
       const others = (await sessions.alive()).filter((session) => session !== sessions.own);
       const lost = await table.runningElsewhere(others, this.#options.capacity * 4 + this.#running.size);
-      for (const { executionId } of lost) this.offer(executionId, 0, 0);
+      for (const { executionId, worker } of lost) {
+        if (worker === sessions.own || (await sessions.isGone(worker))) this.offer(executionId, 0, 0);
+      }
     } catch (error) {
       this.#deps.onTrouble(error, null);
     }
@@ -208,7 +223,7 @@ export class ExecutionRunner implements Dispatcher {
   }
 
   #pump(): void {
-    while (!this.#closing && this.#hasRoom() && this.#queue.size > 0) {
+    while (this.#mayClaim() && this.#hasRoom() && this.#queue.size > 0) {
       const executionId = this.#queue.pop();
       if (executionId === undefined || this.#isHere(executionId)) continue;
       this.#admitted += 1;
@@ -294,7 +309,7 @@ export class ExecutionRunner implements Dispatcher {
   /** From a session that is gone; and from our own, when the attempt broke off, or was claimed by an append whose answer got lost. */
   async #mayTakeOver(executionId: string, worker: string, startedAt: number): Promise<boolean> {
     const { sessions, runtime } = this.#deps;
-    if (worker !== sessions.own) return !(await sessions.alive()).includes(worker);
+    if (worker !== sessions.own) return sessions.isGone(worker);
     return this.#abandoned.has(executionId) || runtime.now() - startedAt > LOST_ANSWER_MS;
   }
 

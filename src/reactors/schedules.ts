@@ -12,6 +12,8 @@ const FILTER = { categories: ['schedule'] } as const;
 const PAGE = 1_000;
 /** Clocks can be set: the next time is looked at again at least this often. */
 const LOOK_MS = 60_000;
+/** How often a node that is not elected looks whether it is now. */
+const STAND_BY_MS = 1_000;
 /** Schedules fired at once. */
 const MAX_FIRING = 16;
 /** How long whoever decided a firing has to make its execution, before others look. */
@@ -28,8 +30,13 @@ interface Watched {
   settleAt: number | null;
 }
 
+export interface SchedulesDeps extends ScheduleDeps {
+  /** Whether this node fires; should two believe so for a moment, the stream of a schedule lets one win. */
+  readonly isElected: () => boolean;
+}
+
 export class Schedules {
-  readonly #deps: ScheduleDeps;
+  readonly #deps: SchedulesDeps;
   readonly #onTrouble: (error: unknown) => void;
   readonly #watched = new Map<string, Watched>();
   readonly #firing = new Map<string, Promise<void>>();
@@ -37,7 +44,7 @@ export class Schedules {
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
 
-  constructor(deps: ScheduleDeps, onTrouble: (error: unknown) => void) {
+  constructor(deps: SchedulesDeps, onTrouble: (error: unknown) => void) {
     this.#deps = deps;
     this.#onTrouble = onTrouble;
   }
@@ -64,6 +71,10 @@ export class Schedules {
   look(): void {
     if (this.#closed) return;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    if (!this.#deps.isElected()) {
+      this.#timer = setTimeout(() => this.look(), STAND_BY_MS);
+      return;
+    }
     const now = this.#deps.runtime.now();
     let next = now + LOOK_MS;
     for (const [id, watched] of this.#watched) {

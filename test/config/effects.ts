@@ -32,6 +32,7 @@ const SOURCES = by(EXECUTION, 'come from registry.sources, watched or not');
 const REPOSITORY = by(SYNC, 'is looked at by itself where an interval is set');
 const SECRETS = by(EXECUTION, 'tell their secrets to the hosts of the secret alone');
 const STORE = by(EXECUTION, 'event_store.url is where the log is, database.url where it is not set');
+const NODES = 'e2e/nodes.test.ts';
 const WORKERS = by(SERVER, 'runs server.worker_threads executions at once, or workers.count where that is set');
 const TLS = by('e2e/tls.test.ts', 'speaks TLS from 1.2 on, and tells browsers to stay with it');
 const DELIVERY = by('e2e/webhooks.test.ts', 'that is signed runs the task of its sender on what was sent');
@@ -160,7 +161,13 @@ export const EFFECTS: Readonly<Record<string, Effect>> = {
   'limits.max_response_size': by(SERVER, 'bound the size of requests and answers'),
   'limits.max_concurrent_connections': by(SERVER, 'bound connections'),
   'limits.task_execution_memory_limit': by(EXECUTION, 'have the memory of limits.task_execution_memory_limit'),
+  'server.roles': by(NODES, 'do only what their roles say'),
   'workers.count': WORKERS,
+  'workers.lease': by(NODES, 'take over what a killed one ran when its lease is over, and fire its schedules'),
+  'workers.drain': by(
+    NODES,
+    'when asked to end: take no more, say so, let short work end, and hand over the rest at once',
+  ),
   'workers.restart_on_failure': [
     ...by('sandbox/pool.test.ts', 'a process that dies by itself is replaced, unless that is switched off'),
     ...by('config/applied.test.ts', 'workers.restart_on_failure reaches the pool of processes'),

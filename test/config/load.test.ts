@@ -320,7 +320,10 @@ describe('refusals', () => {
     ['mcp:\n  sse:\n    prot: 1', '3 mcp.sse.prot: this key is not known; did you mean mcp.sse.port?'],
     ['pool_size: 3', '1 pool_size: this key is not known; did you mean database.pool_size?'],
     ['databse:\n  url: x', '1 databse: this key is not known; did you mean database?'],
-    ['workers: { zzzzzzzz: 1 }', '1 workers.zzzzzzzz: this key is not known; known here are count, restart_on_failure'],
+    [
+      'workers: { zzzzzzzz: 1 }',
+      '1 workers.zzzzzzzz: this key is not known; known here are count, restart_on_failure, lease, drain',
+    ],
     ['server: 5', '1 server: expected a section of keys, got a single value'],
     ['mcp: { sse: 5, port: 1 }', '1 mcp.sse: expected a section of keys, got a single value'],
     ['server: { port: [1] }', '1 server.port: expected a single value, got a list'],

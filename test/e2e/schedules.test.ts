@@ -190,7 +190,7 @@ describe('several processes, by a clock of the test', () => {
   };
 
   async function process(): Promise<Schedules> {
-    const schedules = new Schedules(deps(), (error) => troubles.push(error));
+    const schedules = new Schedules({ ...deps(), isElected: () => true }, (error) => troubles.push(error));
     opened.push(schedules);
     await schedules.start(stop.signal);
     return schedules;

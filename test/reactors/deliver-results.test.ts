@@ -51,7 +51,13 @@ function node(
     runtime: { ...runtime, now: () => runtime.now() + ahead },
     signatures: openSignatures(),
     table: deliveryTable(test.app.core.query.db),
-    sessions: { own: name, alive: async () => alive },
+    sessions: {
+      own: name,
+      isHeld: () => true,
+      confirm: async () => {},
+      alive: async () => alive,
+      isGone: async (session: string) => !alive.includes(session),
+    },
     onTrouble: (error: unknown) => expect.soft(error).toBeUndefined(),
   };
   const byName = new Map(targets.map((one) => [one.name, one]));

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-const READY = /Ratchet is ready: (https?:\S+)/;
+const READY = /Ratchet is ready(?: as [a-z, ]+)?: (https?:\S+)/;
 const READY_MS = 25_000;
 
 /** A folder of its own for one test, gone at its end. */
@@ -96,6 +96,8 @@ export interface ServerOptions {
   readonly database?: string;
   /** 0, the default, takes a free one. */
   readonly port?: number;
+  /** Further flags of `serve`. */
+  readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** False: nobody reads what it prints. */
   readonly isRead?: boolean;
@@ -103,12 +105,12 @@ export interface ServerOptions {
 
 /** Starts a server with a configuration file in `home`, and waits until it says that it is ready. */
 export async function startServerProcess(home: Home, options: ServerOptions = {}): Promise<ServerProcess> {
-  const { more = '', database = 'sqlite:ratchet.db', port = 0, env = {}, isRead = true } = options;
+  const { more = '', database = 'sqlite:ratchet.db', port = 0, flags = [], env = {}, isRead = true } = options;
   const config = home.file(
     'config.yaml',
     `database:\n  url: "${database}"\nserver:\n  host: 127.0.0.1\noutbound:\n  allow: ["127.0.0.0/8"]\n${more}`,
   );
-  const child = spawn(process.execPath, [MAIN, 'serve', '--config', config, '--port', String(port)], {
+  const child = spawn(process.execPath, [MAIN, 'serve', '--config', config, '--port', String(port), ...flags], {
     cwd: home.folder,
     env: environment(home, env),
     stdio: ['ignore', 'pipe', 'pipe'],
