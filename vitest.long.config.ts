@@ -3,5 +3,11 @@ import { resolve } from './vitest.config.ts';
 
 export default defineConfig({
   resolve,
-  test: { include: ['test/long/**/*.test.ts'], pool: 'forks', maxWorkers: 1, testTimeout: 1_800_000 },
+  test: {
+    include: ['test/long/**/*.test.ts'],
+    globalSetup: ['test/support/postgres-setup.ts'],
+    pool: 'forks',
+    maxWorkers: 1,
+    testTimeout: 1_800_000,
+  },
 });

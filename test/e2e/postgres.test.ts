@@ -21,7 +21,7 @@ let home: Home;
 let url: string;
 
 beforeAll(async () => {
-  server = await startPostgres();
+  server = await startPostgres({ isOwn: true });
   home = openHome();
 });
 

@@ -20,6 +20,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     process.stderr.write(NONE);
     process.exit(NO_SERVER);
   }
+  process.stderr.write(`EventStoreDB of these tests: ${server.said}\n`);
   project.provide('eventStoreUrl', server.url);
   return () => server.close();
 }

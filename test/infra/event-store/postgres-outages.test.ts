@@ -14,7 +14,7 @@ const children: Child[] = [];
 const stores: EventStore[] = [];
 
 beforeAll(async () => {
-  server = await startPostgres();
+  server = await startPostgres({ isOwn: true });
 });
 
 afterAll(async () => {
