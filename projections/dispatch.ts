@@ -4,10 +4,17 @@ import { insert, type Projection, remove, update } from './projection.ts';
 
 /** After every time there is; only an answer brings it forward. */
 const NEVER = '9999-12-31T23:59:59.999Z';
+/** Whom subtasks belong to: they take no turns, and no client has too many of them. */
+const NO_CLIENT = '';
+/**
+ * What waits is `delayed` until its time and `pending` from then on; whoever hands out work sees to that, and marks as
+ * `picked` what a worker is about to claim. No event tells of either; whatever happens to an execution ends both.
+ */
+const NOT_PICKED = { picked_by: null, picked_until: null };
 
 export const dispatch: Projection = {
   name: 'dispatch',
-  version: 3,
+  version: 4,
   tables: ['dispatch'],
   types: [
     'ExecutionRequested',
@@ -19,16 +26,18 @@ export const dispatch: Projection = {
     'ExecutionFailed',
     'ExecutionCancelled',
   ],
-  apply: (event, { stream, occurredAt, position }) => {
+  apply: (event, { stream, principal, occurredAt, position }) => {
     const where = { execution_id: idOf(stream) };
     switch (event.type) {
       case 'ExecutionRequested': {
-        const { priority, runAt } = event.data.options;
+        const { options, parent } = event.data;
+        const { priority, runAt } = options;
         return [
           insert('dispatch', {
             ...where,
-            state: 'pending',
-            run_at: runAt ?? occurredAt,
+            ...NOT_PICKED,
+            ...waitingUntil(runAt ?? occurredAt, occurredAt),
+            client: parent === null ? principal : NO_CLIENT,
             priority,
             worker: null,
             answered: 0,
@@ -39,13 +48,20 @@ export const dispatch: Projection = {
       }
       case 'ExecutionStarted':
         return [
-          update('dispatch', where, { state: 'running', worker: event.data.worker, answered: 0, waits_for: null }),
+          update('dispatch', where, {
+            ...NOT_PICKED,
+            state: 'running',
+            worker: event.data.worker,
+            answered: 0,
+            waits_for: null,
+          }),
         ];
       case 'ExecutionWaiting': {
         const { reason, until } = event.data;
-        const waits = { state: 'pending', run_at: until ?? NEVER, worker: null, waits_for: reason };
+        const time = waitingUntil(until ?? NEVER, occurredAt);
+        const waits = { ...NOT_PICKED, ...time, worker: null, waits_for: reason };
         // An answer may come while the attempt still runs.
-        const isAnswered = update('dispatch', { ...where, answered: 1 }, { run_at: occurredAt });
+        const isAnswered = update('dispatch', { ...where, answered: 1 }, waitingUntil(occurredAt, occurredAt));
         return reason === 'input' ? [update('dispatch', where, waits), isAnswered] : [update('dispatch', where, waits)];
       }
       case 'QuestionAnswered':
@@ -53,14 +69,14 @@ export const dispatch: Projection = {
         return [
           update('dispatch', where, { answered: 1 }),
           ...['input', 'task'].map((waits_for) =>
-            update('dispatch', { ...where, state: 'pending', waits_for }, { run_at: occurredAt }),
+            update('dispatch', { ...where, state: 'delayed', waits_for }, waitingUntil(occurredAt, occurredAt)),
           ),
         ];
       case 'AttemptFailed':
         return [
           update('dispatch', where, {
-            state: 'pending',
-            run_at: event.data.retryAt,
+            ...NOT_PICKED,
+            ...waitingUntil(event.data.retryAt, occurredAt),
             worker: null,
             answered: 0,
             waits_for: 'retry',
@@ -75,3 +91,7 @@ export const dispatch: Projection = {
     }
   },
 };
+
+function waitingUntil(runAt: string, now: string): { readonly state: string; readonly run_at: string } {
+  return { state: runAt <= now ? 'pending' : 'delayed', run_at: runAt };
+}

@@ -193,13 +193,19 @@ export const TABLES = {
   },
   dispatch: {
     key: ['execution_id'],
-    indexes: [['state', 'run_at']],
+    indexes: [
+      ['state', 'priority', 'client', 'run_at', 'requested'],
+      ['state', 'run_at'],
+    ],
     columns: {
       execution_id: 'text',
+      client: 'text',
       state: 'text',
       run_at: 'text',
       priority: 'integer',
       worker: 'text?',
+      picked_by: 'text?',
+      picked_until: 'integer?',
       answered: 'integer',
       waits_for: 'text?',
       requested: 'text',

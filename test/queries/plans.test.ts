@@ -125,7 +125,6 @@ it.each([
   ['failures by cause', () => readOf(listFailures, {})],
   ['failures of a task', () => readOf(listFailures, { task_id: 'echo', since: TIME })],
   ['the history of a failure', () => failureHistory(deps, 'echo', 'one')],
-  ['work that is due', () => dispatchTable(db).due(0, 10)],
   ['work of other workers', () => dispatchTable(db).runningElsewhere(['one'], 10)],
 ] as const)('%s: found by an index', async (_, read) => {
   const plans = await plansOf(read);
@@ -145,6 +144,13 @@ it('all of a list comes in the order of an index, page by page', async () => {
   expect((await plansOf(() => readOf(listDeliveries, {})))[0]).toMatch(/^SCAN deliveries USING INDEX/);
   expect((await plansOf(() => readOf(listSchedules, {})))[0]).toMatch(/^SCAN schedules USING INDEX/);
   expect((await plansOf(() => readOf(listBatches, {})))[0]).toMatch(/^SCAN batches USING INDEX/);
+});
+
+it('work that is due is found by an index, line by line', async () => {
+  database.prepare("insert into dispatch select 'one', 'a', 'pending', '', 0, null, null, null, 0, null, '1'").run();
+  const plans = await plansOf(() => dispatchTable(db).due(0, 10));
+  expect(plans.join()).toContain('(state=? AND priority=? AND client<?)');
+  expect(plans.filter((plan) => plan.startsWith('SCAN') && !/^SCAN (line|first)$/.test(plan))).toEqual([]);
 });
 
 it('the last success is looked for among so many executions of its task, found by an index', async () => {
