@@ -198,7 +198,7 @@ const REMOTE_PATIENCE_MS = 10_000;
 const CATCH_UP_MS = 60_000;
 /**
  * Connections to PostgreSQL where nothing else is said. The projector has some for the log and as many for the read models,
- * beside two that are in no pool: one writes, one holds its lock. One more counts for limits.
+ * beside one that is in no pool: it holds its lock, and writes. One more counts for limits.
  */
 const DEFAULT_POOL = 20;
 const PROJECTOR_POOL = 2;
@@ -598,7 +598,7 @@ function fileOf({ eventStoreUrl, dataFolder = null }: AppSettings): string | nul
 
 /** Log and read models each get their share of the connections that the projector and the limits leave. */
 function shareOf({ poolSize = DEFAULT_POOL }: PostgresStoreOptions): number {
-  return Math.max(1, Math.floor((poolSize - 2 * PROJECTOR_POOL - 3) / 2));
+  return Math.max(1, Math.floor((poolSize - 2 * PROJECTOR_POOL - 2) / 2));
 }
 
 function makeDataFolder(folder: string): void {

@@ -2,11 +2,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { openEventStore } from '../infra/event-store/open.ts';
 import { openReadStore } from '../infra/read-store/open.ts';
+import type { ProjectionLock } from '../infra/read-store/read-store.ts';
 import { PROJECTIONS } from '../projections/index.ts';
 import type { ReadModels } from '../projections/read-models.ts';
 import { ProjectionRunner } from '../projections/runner.ts';
 import { asRatchetError, RatchetError } from './domain/errors.ts';
-import type { HeldLock } from './ports/held-lock.ts';
 import { keepProjecting } from './projecting.ts';
 import { type FromProjector, type ProjectorSettings, type Refusal, type ToProjector } from './projector.ts';
 
@@ -35,7 +35,7 @@ for (;;) {
   const lock = await followUntilLeader();
   if (lock === null) break;
   try {
-    await project(AbortSignal.any([stop.signal, lock.lost]));
+    await project(lock);
   } finally {
     runner = null;
     await lock.release();
@@ -45,15 +45,19 @@ await events.close();
 await rows.close();
 parentPort?.close();
 
-/** Projects until `signal` aborts. */
-async function project(signal: AbortSignal): Promise<void> {
-  runner = new ProjectionRunner({ events, rows: rows.projections, db: rows.db }, PROJECTIONS, {
+/** Projects until it is to stop, or the lock is lost. */
+async function project({ projections, lost }: ProjectionLock): Promise<void> {
+  runner = new ProjectionRunner({ events, rows: projections, db: rows.db }, PROJECTIONS, {
     onReached: (position) => tell({ type: 'reached', position }),
     onStatus: (statuses) => tell({ type: 'statuses', statuses }),
   });
   await runner.prepare();
   tell({ type: 'ready' });
-  await keepProjecting(runner, (error) => tell({ type: 'trouble', error: told(error) }), signal);
+  await keepProjecting(
+    runner,
+    (error) => tell({ type: 'trouble', error: told(error) }),
+    AbortSignal.any([stop.signal, lost]),
+  );
 }
 
 async function rebuild(names: readonly string[] | undefined): Promise<void> {
@@ -68,7 +72,7 @@ function told(error: unknown): Refusal {
 }
 
 /** While another process projects, tells how far it is; answers with the lock once that process has gone, null at close. */
-async function followUntilLeader(): Promise<HeldLock | null> {
+async function followUntilLeader(): Promise<ProjectionLock | null> {
   let isReady = false;
   let triedAt = 0;
   while (!stop.signal.aborted) {

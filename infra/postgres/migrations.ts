@@ -66,6 +66,7 @@ export async function migrate(connections: Connections, known: readonly Migratio
   client.on('error', () => {});
   try {
     await client.connect();
+    await connections.settle(client);
     await client.query('BEGIN');
     const names = await applyMissing(client, connections.place, known);
     await client.query('COMMIT');

@@ -1,5 +1,13 @@
 /** Connections to one PostgreSQL database, as the configuration wants them. */
-import { Client, type ClientConfig, type CustomTypesConfig, Pool, type QueryArrayConfig } from 'pg';
+import {
+  Client,
+  type ClientBase,
+  type ClientConfig,
+  type CustomTypesConfig,
+  Pool,
+  type PoolConfig,
+  type QueryArrayConfig,
+} from 'pg';
 import { RatchetError } from '../../src/domain/errors.ts';
 import { parsedAddress } from './address.ts';
 import { connectionFailed, type Place, storeError } from './errors.ts';
@@ -26,6 +34,20 @@ const OLDEST_SERVER = 14;
 const STALLED_MS = 20_000;
 const KEEP_ALIVE_MS = 10_000;
 const TLS_MODES: readonly string[] = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full'];
+/**
+ * What each connection asks of the server: the transaction of a process that is frozen ends after 10 s, and the
+ * connection of one that no packet reaches after 25 s, so that neither keeps others from what it has locked. Asked when
+ * connected, because poolers refuse connections that come with such wishes.
+ */
+const SESSION = `SELECT ${Object.entries({
+  idle_in_transaction_session_timeout: '10s',
+  tcp_keepalives_idle: '10',
+  tcp_keepalives_interval: '5',
+  tcp_keepalives_count: '3',
+  tcp_user_timeout: '25s',
+})
+  .map(([name, value]) => `set_config('${name}', '${value}', false)`)
+  .join()}`;
 
 /** A list of values as a row holds them. */
 export type Row = readonly unknown[];
@@ -42,6 +64,8 @@ export interface Connections {
   readonly pool: Pool;
   /** A connection of its own, not yet connected. */
   client(more?: Pick<ClientConfig, 'pipeline' | 'query_timeout'>): Client;
+  /** Tells the server how to treat a new connection of {@link client} that holds locks; the pool's are told already. */
+  settle(client: ClientBase): Promise<void>;
   /** Waits for statements under way, then closes all connections of the pool. */
   close(): Promise<void>;
 }
@@ -66,8 +90,13 @@ export function connections(url: string, options: PostgresOptions = {}): Connect
     ...(options.types === undefined ? {} : { types: options.types }),
   };
   const mayListen = preparedStatements && poolSize > 1;
+  // What stands behind a pooler that hands connections around belongs to others as well.
+  const verify: PoolConfig['verify'] = preparedStatements
+    ? (client, done) => client.query(SESSION, (error?: Error | null) => done(error ?? undefined))
+    : undefined;
   const pool = new Pool({
     ...shared,
+    ...(verify === undefined ? {} : { verify }),
     max: mayListen ? poolSize - 1 : poolSize,
     idleTimeoutMillis: idleTimeoutMs,
     query_timeout: STALLED_MS,
@@ -94,6 +123,7 @@ export function connections(url: string, options: PostgresOptions = {}): Connect
       }
     },
     client: (more = {}) => new Client({ ...shared, ...more }),
+    settle: async (client) => void (preparedStatements && (await client.query(SESSION))),
     pool,
     async close() {
       // A pool that ends forgets who still waits for a connection of it.

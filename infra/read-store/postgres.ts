@@ -1,19 +1,20 @@
 /** Read models in PostgreSQL: one connection for projections, a pool for queries; everything in it can be thrown away. */
-import { hash } from 'node:crypto';
 import { Kysely } from 'kysely';
-import type { Client, QueryResult } from 'pg';
+import type { QueryResult } from 'pg';
 import { RatchetError } from '../../src/domain/errors.ts';
 import type { Checkpoint, CheckpointMove, ProjectionStore, Statement } from '../../src/ports/read-store.ts';
 import { isOfStatement, storeError } from '../postgres/errors.ts';
 import { assertMigrated, type Migration, migrate } from '../postgres/migrations.ts';
 import { assertReachable, connections, type PostgresOptions } from '../postgres/pool.ts';
-import { holdSessionLock } from '../postgres/session-lock.ts';
-import { NUMBERS_AS_NUMBERS, postgresDialect, storable } from './postgres-dialect.ts';
+import { NUMBERS_AS_NUMBERS, postgresDialect } from './postgres-dialect.ts';
+import { ProjectorSession, type Sender } from './projector-session.ts';
 import type { ReadStore } from './read-store.ts';
 
 export interface PostgresReadOptions extends PostgresOptions {
   /** Whether missing tables are made at start; else it fails where any are missing. True by default. */
   readonly autoMigrate?: boolean;
+  /** How long the right to project outlives a holder that is frozen or cut off, in milliseconds; 10,000 by default. */
+  readonly leaseMs?: number;
 }
 
 /** The tables of read models are made by their projections; these are the ones beside them. */
@@ -51,8 +52,9 @@ const ORIGIN = 'SELECT origin FROM read_store_origin';
 const PUT_ORIGIN = `INSERT INTO read_store_origin (lone, origin) VALUES (true, $1)
   ON CONFLICT (lone) DO UPDATE SET origin = excluded.origin`;
 const NOT_ALLOWED = '42501';
-/** A name of a prepared statement has at most 63 characters. */
-const NAME_LENGTH = 32;
+const LEASE_MS = 10_000;
+/** Tables may be large when their indexes are made. */
+const LONGEST_CHANGE_MS = 3_600_000;
 
 /**
  * Opens the read store in the database of a `postgresql://` URL.
@@ -72,130 +74,57 @@ export async function openPostgresReadStore<Schema>(
     throw error;
   }
   const db = new Kysely<Schema>({ dialect: postgresDialect(shared.pool, (error) => toldError(error, shared.place)) });
-  const writer = new ProjectionWriter(() => shared.client({ pipeline: true }), shared.place, shared.preparesStatements);
+  const session = new ProjectorSession(shared, options.leaseMs ?? LEASE_MS);
   return {
     db,
-    projections: projectionStore(writer),
-    hold: () => holdSessionLock(shared, 'projector'),
+    projections: projectionStore(session, shared.place),
+    async hold(displacing = false) {
+      try {
+        const lock = await session.hold(displacing);
+        return lock === null ? null : { ...lock, projections: projectionStore(lock, shared.place) };
+      } catch (error) {
+        throw storeError(error, shared.place);
+      }
+    },
     async close() {
-      await writer.close();
+      await session.close();
       await shared.close();
     },
   };
 }
 
-function projectionStore(writer: ProjectionWriter): ProjectionStore {
+function projectionStore(sender: Sender, place: string): ProjectionStore {
+  const told = async <Result>(answer: Promise<Result>): Promise<Result> => {
+    try {
+      return await answer;
+    } catch (error) {
+      throw toldError(error, place);
+    }
+  };
   const put = ({ name, version, position, status, error }: Checkpoint): Statement => ({
     sql: PUT,
     parameters: [name, version, position, status, error],
   });
   return {
     checkpoints: async () => {
-      const [result] = await writer.transaction([{ sql: ALL, parameters: [] }]);
-      return (result?.rows ?? []).map(checkpointOf);
+      const { rows } = await told(sender.query({ sql: ALL, parameters: [] }));
+      return rows.map(checkpointOf);
     },
-    putCheckpoint: async (checkpoint) => void (await writer.transaction([put(checkpoint)])),
+    putCheckpoint: async (checkpoint) => void (await told(sender.transaction([put(checkpoint)]))),
     apply: async (statements, moves) => {
       const steps = moves.map(({ name, from, to }) => ({ sql: MOVE, parameters: [to, name, from] }));
-      await writer.transaction([...statements, ...steps], (results) =>
-        assertMoved(moves, results.slice(statements.length)),
-      );
+      const check = (results: readonly QueryResult[]): void => assertMoved(moves, results.slice(statements.length));
+      await told(sender.transaction([...statements, ...steps], { check }));
     },
     origin: async () => {
-      const [result] = await writer.transaction([{ sql: ORIGIN, parameters: [] }]);
-      const origin: unknown = result?.rows[0]?.origin;
+      const { rows } = await told(sender.query({ sql: ORIGIN, parameters: [] }));
+      const origin: unknown = rows[0]?.['origin'];
       return typeof origin === 'string' ? origin : null;
     },
-    putOrigin: async (origin) => void (await writer.transaction([{ sql: PUT_ORIGIN, parameters: [origin] }])),
-    change: async (statements, checkpoint) => void (await writer.transaction([...statements, put(checkpoint)])),
+    putOrigin: async (origin) => void (await told(sender.transaction([{ sql: PUT_ORIGIN, parameters: [origin] }]))),
+    change: async (statements, checkpoint) =>
+      void (await told(sender.transaction([...statements, put(checkpoint)], { stalledMs: LONGEST_CHANGE_MS }))),
   };
-}
-
-/** Sends the statements of a transaction without waiting for each, on a connection that is made again when it is lost. */
-class ProjectionWriter {
-  readonly #connect: () => Client;
-  readonly #place: string;
-  readonly #prepares: boolean;
-  #client: Promise<Client> | null = null;
-  #turn: Promise<unknown> = Promise.resolve();
-
-  constructor(connect: () => Client, place: string, prepares: boolean) {
-    this.#connect = connect;
-    this.#place = place;
-    this.#prepares = prepares;
-  }
-
-  /** Executes all or none, one transaction after the other; `check` may refuse what came of them. */
-  transaction(
-    statements: readonly Statement[],
-    check: (results: readonly QueryResult[]) => void = () => undefined,
-  ): Promise<readonly QueryResult[]> {
-    const done = this.#turn.then(() => this.#run(statements, check));
-    this.#turn = done.catch(() => undefined);
-    return done;
-  }
-
-  async close(): Promise<void> {
-    await this.#turn;
-    const client = await this.#client?.catch(() => null);
-    await client?.end();
-  }
-
-  async #run(
-    statements: readonly Statement[],
-    check: (results: readonly QueryResult[]) => void,
-  ): Promise<readonly QueryResult[]> {
-    try {
-      const client = await this.#connected();
-      const sent = [client.query('BEGIN'), ...statements.map((statement) => this.#send(client, statement))];
-      try {
-        // After one has failed the others fail too, and less tellingly.
-        const results = await Promise.all(sent);
-        check(results.slice(1));
-        await client.query('COMMIT');
-        return results.slice(1);
-      } catch (error) {
-        await Promise.allSettled(sent);
-        // A connection that can not even do that is of no more use; its end takes the transaction back.
-        await client.query('ROLLBACK').catch(() => this.#drop(client));
-        throw error;
-      }
-    } catch (error) {
-      throw toldError(error, this.#place);
-    }
-  }
-
-  #send(client: Client, { sql, parameters }: Statement): Promise<QueryResult> {
-    const values = parameters.map(storable);
-    if (!this.#prepares || values.length === 0) return client.query(sql, values);
-    return client.query({ name: hash('sha256', sql, 'hex').slice(0, NAME_LENGTH), text: sql, values });
-  }
-
-  #drop(client: Client): void {
-    this.#client = null;
-    void client.end();
-  }
-
-  #connected(): Promise<Client> {
-    this.#client ??= this.#open();
-    return this.#client;
-  }
-
-  async #open(): Promise<Client> {
-    const client = this.#connect();
-    const forget = (): void => {
-      this.#client = null;
-    };
-    client.on('error', forget);
-    client.once('end', forget);
-    try {
-      await client.connect();
-      return client;
-    } catch (error) {
-      forget();
-      throw error;
-    }
-  }
 }
 
 function assertMoved(moves: readonly CheckpointMove[], results: readonly QueryResult[]): void {

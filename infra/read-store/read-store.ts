@@ -3,11 +3,23 @@ import type { Kysely } from 'kysely';
 import type { HeldLock } from '../../src/ports/held-lock.ts';
 import type { ProjectionStore } from '../../src/ports/read-store.ts';
 
+/** The right to project, and the way to do it, which ends with that right. */
+export interface ProjectionLock extends HeldLock {
+  readonly projections: ProjectionStore;
+}
+
 export interface ReadStore<Schema> {
   /** For queries. */
   readonly db: Kysely<Schema>;
+  /** For whoever projects alone, or only looks how far others are. */
   readonly projections: ProjectionStore;
-  /** Takes the lock of the one process that projects into this store; null while another holds it. Fails with `store_unavailable`. */
-  hold(): Promise<HeldLock | null>;
+  /**
+   * Takes the lock of the one process that projects into this store; null while another holds it. Does not wait.
+   * A database server takes it from a holder that is frozen or cut off.
+   *
+   * @param displacing takes it from any other holder where the database can do that; a later call then finds it free
+   * Fails with `store_unavailable`.
+   */
+  hold(displacing?: boolean): Promise<ProjectionLock | null>;
   close(): void | Promise<void>;
 }

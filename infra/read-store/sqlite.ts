@@ -21,12 +21,14 @@ export function openSqliteReadStore<Schema>(file: string): ReadStore<Schema> {
   const database = open(file);
   const statements = new StatementCache(database);
   const db = new Kysely<Schema>({ dialect: nodeSqliteDialect(database) });
+  const projections = projectionStore(database, statements);
   return {
     db,
-    projections: projectionStore(database, statements),
+    projections,
     hold: async () => {
       const lock = holdLock(file === IN_MEMORY ? IN_MEMORY : `${file}.lock`);
-      return lock === null ? null : { lost: new AbortController().signal, release: () => lock.release() };
+      if (lock === null) return null;
+      return { lost: new AbortController().signal, release: () => lock.release(), projections };
     },
     close: () => database.close(),
   };

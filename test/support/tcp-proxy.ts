@@ -11,6 +11,10 @@ export interface TcpProxy {
   goDown(): void;
   /** Takes connections again. */
   goUp(): void;
+  /** Lets nothing through in either direction, and tells nobody: packets are lost, and sent again until they come through. */
+  hold(): void;
+  /** Lets everything through again, also what was held. */
+  release(): void;
   /** Lets answers disappear, on each connection that asks something with this text in it, until {@link deliver}. */
   swallow(asked: string): void;
   /** Resolves when an answer has been swallowed since the last {@link swallow}. */
@@ -24,6 +28,7 @@ export interface TcpProxy {
 export async function startProxy(target: number): Promise<TcpProxy> {
   const pairs = new Set<readonly [Socket, Socket]>();
   let isDown = false;
+  let isHeld = false;
   const doomed = new Set<Socket>();
   let marker: string | null = null;
   let swallowed = Promise.withResolvers<void>();
@@ -52,6 +57,7 @@ export async function startProxy(target: number): Promise<TcpProxy> {
       else client.write(data);
     });
     for (const socket of pair) {
+      if (isHeld) socket.pause();
       socket.on('error', () => {});
       socket.on('close', () => {
         for (const one of pair) one.destroy();
@@ -72,6 +78,14 @@ export async function startProxy(target: number): Promise<TcpProxy> {
     },
     goUp() {
       isDown = false;
+    },
+    hold() {
+      isHeld = true;
+      for (const pair of pairs) for (const socket of pair) socket.pause();
+    },
+    release() {
+      isHeld = false;
+      for (const pair of pairs) for (const socket of pair) socket.resume();
     },
     swallow(asked) {
       swallowed = Promise.withResolvers();
