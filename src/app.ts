@@ -430,10 +430,11 @@ async function startReactors(settings: AppSettings, parts: Parts, closers: Close
   }
   if (settings.runs && has(settings, 'worker')) {
     await runner.start();
-    const schedules = new Schedules({ ...parts, dispatcher: runner, isElected: () => session.isElected() }, tell);
+    const elected = { ...parts, dispatcher: runner, isElected: () => session.isElected() };
+    const schedules = new Schedules(elected, tell);
     closers.push(() => schedules.close());
     await schedules.start(signal);
-    const batches = new Batches({ ...parts, dispatcher: runner, openBatches: () => openBatches(parts.rows) }, tell);
+    const batches = new Batches({ ...elected, openBatches: () => openBatches(parts.rows) }, tell);
     closers.push(() => batches.close());
     await batches.start(head, signal);
     const sending = {

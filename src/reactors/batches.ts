@@ -12,7 +12,7 @@ const FILTER = {
   categories: ['batch', 'execution'],
   types: [...TERMINAL_EVENT_TYPES, 'BatchRequested', 'BatchItemStarted', 'BatchCancelRequested', 'BatchEnded'],
 } as const;
-/** What was missed, for whatever reason, is found again after at most this many milliseconds. */
+/** What was missed, for whatever reason, is found again after at most this many milliseconds; so is a batch that its node has left. */
 const SEARCH_MS = 10_000;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 30_000;
@@ -20,6 +20,8 @@ const LONGEST_PAUSE_MS = 30_000;
 export interface BatchesDeps extends ExecuteDeps {
   /** Ids of the batches that have not ended, as far as the read models know. */
   readonly openBatches: () => Promise<readonly string[]>;
+  /** Whether this node moves batches on; should two believe so for a moment, their streams let one win. */
+  readonly isElected: () => boolean;
 }
 
 /** A batch that has not ended. */
@@ -30,7 +32,7 @@ interface Open {
   isRegistered: boolean;
   /** Whether there is news since that began. */
   hasNews: boolean;
-  /** Not looked at before this time, milliseconds since the epoch: after an error. */
+  /** Not looked at before this time, milliseconds since the epoch: after an error, or while another node moves it on. */
   notBefore: number;
   pauseMs: number;
 }
@@ -132,8 +134,10 @@ export class Batches {
       // Its executions are known before the next one can end.
       const state = await readBatch(this.#deps, work);
       if (state.status === 'running') this.#register(open, state.request);
-      await runBatch(this.#deps, work);
-      Object.assign(open, { notBefore: 0, pauseMs: FIRST_PAUSE_MS });
+      if (this.#deps.isElected()) {
+        await runBatch(this.#deps, work);
+        Object.assign(open, { notBefore: 0, pauseMs: FIRST_PAUSE_MS });
+      } else open.notBefore = this.#deps.runtime.now() + SEARCH_MS;
     } catch (error) {
       this.#onTrouble(error);
       open.notBefore = this.#deps.runtime.now() + open.pauseMs;

@@ -8,7 +8,9 @@ import { META } from '../support/given.ts';
 import { call, eventually, type Home, openHome, startServerProcess } from '../support/server.ts';
 
 it('an item whose start was decided by one that is gone gets its execution, and only one', async () => {
-  await using idle = await openTestApp({ runs: false });
+  using home = openHome();
+  const database = { eventStoreUrl: `sqlite:${home.folder}/ratchet.db` };
+  await using idle = await openTestApp({ ...database, runs: false });
   const { core, store } = idle.app;
   await idle.task('echo', 'function main(input) { return input; }');
   const tasks = [
@@ -22,11 +24,12 @@ it('an item whose start was decided by one that is gone gets its execution, and 
   const execution = streamName('execution', String(first?.execution_id));
   expect(await store.readStream(execution)).toEqual([]);
   const stop = new AbortController();
-  const open = { ...core.execute, openBatches: async () => [batchId] };
+  const open = { ...core.execute, openBatches: async () => [batchId], isElected: () => true };
   const troubles: unknown[] = [];
-  // Two come after it at the same moment.
+  // Others come after it, and all look after it at once; one of them runs what is asked for.
+  await using worker = await openTestApp(database);
   const followers = [1, 2].map(() => new Batches(open, (error) => troubles.push(error)));
-  const head = await store.head();
+  const head = await worker.app.store.head();
   await Promise.all(followers.map((follower) => follower.start(head, stop.signal)));
   const types = await eventually('the batch has ended', async () => {
     const all = (await store.readStream(streamName('batch', batchId))).map(({ type }) => type);
@@ -45,6 +48,41 @@ it('an item whose start was decided by one that is gone gets its execution, and 
   const requests = (await store.readStream(execution)).filter(({ type }) => type === 'ExecutionRequested');
   expect(requests).toHaveLength(1);
   expect(troubles).toEqual([]);
+});
+
+it('a batch is moved on by the node that is elected, whichever that is', async () => {
+  await using idle = await openTestApp({ runs: false });
+  const { core, store } = idle.app;
+  await idle.task('echo', 'function main(input) { return input; }');
+  let looks = 0;
+  let isElected = false;
+  let later = 0;
+  const runtime = { ...core.execute.runtime, now: () => core.execute.runtime.now() + later };
+  const deps = {
+    ...core.execute,
+    runtime,
+    openBatches: async () => [],
+    isElected: () => {
+      looks += 1;
+      return isElected;
+    },
+  };
+  const batches = new Batches(deps, (error) => expect.soft(error).toBeUndefined());
+  const stop = new AbortController();
+  await batches.start(await store.head(), stop.signal);
+  const asked = await idle.call('batch_execute', { tasks: [{ id: 'a', task_id: 'echo', input: 1 }] });
+  const batch = streamName('batch', String(asked['batch_id']));
+  await eventually('it was looked at', () => (looks > 0 ? true : undefined));
+  expect((await store.readStream(batch)).map(({ type }) => type)).toEqual(['BatchRequested']);
+
+  isElected = true;
+  later = 60_000;
+  await idle.call('cancel_batch', { batch_id: asked['batch_id'] });
+  await eventually('it has ended', async () =>
+    (await store.readStream(batch)).some(({ type }) => type === 'BatchEnded') ? true : undefined,
+  );
+  stop.abort();
+  await batches.close();
 });
 
 describe('a server with a batch that is killed', { timeout: 60_000 }, () => {

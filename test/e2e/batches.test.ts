@@ -236,8 +236,9 @@ describe('a batch', () => {
     };
     const asked = await idle.call('batch_execute', { tasks: [{ id: 'a', task_id: 'echo', input: 1 }] });
     const batchId = String(asked['batch_id']);
-    const batches = new Batches({ ...execute, schemas, openBatches: async () => [batchId] }, (error) =>
-      troubles.push(error),
+    const batches = new Batches(
+      { ...execute, schemas, openBatches: async () => [batchId], isElected: () => true },
+      (error) => troubles.push(error),
     );
     const stop = new AbortController();
     await batches.start(await idle.app.store.head(), stop.signal);
@@ -270,7 +271,10 @@ describe('a batch', () => {
     };
     const asked = await idle.call('batch_execute', { tasks });
     const batchId = String(asked['batch_id']);
-    const batches = new Batches({ ...core, dispatcher, openBatches: async () => [batchId] }, () => undefined);
+    const batches = new Batches(
+      { ...core, dispatcher, openBatches: async () => [batchId], isElected: () => true },
+      () => undefined,
+    );
     const stop = new AbortController();
     await batches.start(await idle.app.store.head(), stop.signal);
     await eventually('one is refused', () => (refusals > 2 ? true : undefined));
@@ -417,7 +421,7 @@ describe('a batch', () => {
     const { core, store } = test.app;
     const stop = new AbortController();
     const troubles: unknown[] = [];
-    const deps = { ...core.execute, openBatches: async () => [] };
+    const deps = { ...core.execute, openBatches: async () => [], isElected: () => true };
     const other = new Batches(deps, (error) => troubles.push(error));
     await other.start(await store.head(), stop.signal);
     const tasks = Array.from({ length: 40 }, (_, n) => ({
