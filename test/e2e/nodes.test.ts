@@ -1,29 +1,10 @@
 /** Several nodes on one PostgreSQL, each on a machine of its own as far as it can tell: who takes over from whom, and when. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ask, ECHO, ended, ONCE_EACH, openCluster, read, typesOf, WAITS, waitingAt } from '../support/cluster.ts';
 import { countCalls } from '../support/crash-load.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
-import {
-  call,
-  eventually,
-  type Home,
-  openHome,
-  ratchet,
-  type ServerOptions,
-  type ServerProcess,
-  startServerProcess,
-} from '../support/server.ts';
+import { call, eventually, openHome, ratchet } from '../support/server.ts';
 
-const ECHO = { name: 'echo', code: 'function main(input) { return input; }' };
-/** Waits under its own timer long enough to be left by its node; the timer goes on by the logical clock after a resume. */
-const WAITS = {
-  name: 'waits',
-  code: `async function main({ base, ms }) {
-    await fetch(base + '/before');
-    await new Promise((resolve) => setTimeout(resolve, ms));
-    await fetch(base + '/after');
-    return 'done';
-  }`,
-};
 const SHORT_LEASE = 'workers:\n  count: 2\n  lease: 2\n';
 const LONG_LEASE = 'workers:\n  count: 2\n  lease: 10m\n  drain: 1\n';
 
@@ -42,72 +23,10 @@ beforeEach(async () => {
   url = await postgres.newDatabase();
 });
 
-interface Cluster extends AsyncDisposable {
-  start(options?: ServerOptions): Promise<ServerProcess>;
-}
-
-/** Nodes that share nothing but the database. */
-function openCluster(): Cluster {
-  const homes: Home[] = [];
-  const nodes: ServerProcess[] = [];
-  return {
-    start: async (options = {}) => {
-      const home = openHome();
-      homes.push(home);
-      const node = await startServerProcess(home, { database: url, ...options });
-      nodes.push(node);
-      return node;
-    },
-    [Symbol.asyncDispose]: async () => {
-      await Promise.all(nodes.map((node) => node.kill()));
-      for (const home of homes) home[Symbol.dispose]();
-    },
-  };
-}
-
-async function read(node: ServerProcess, executionId: string): Promise<Record<string, unknown>> {
-  return (await call(node.url, 'GET', `/api/v1/executions/${executionId}`)).body;
-}
-
-async function typesOf(node: ServerProcess, executionId: string): Promise<readonly string[]> {
-  const { body } = await call(node.url, 'GET', `/api/v1/executions/${executionId}/events`);
-  return ((body['events'] ?? []) as readonly { type: string }[]).map(({ type }) => type);
-}
-
-async function ask(node: ServerProcess, task_id: string, input: unknown): Promise<string> {
-  const asked = await eventually('the node knows the task', async () => {
-    const answer = await call(node.url, 'POST', '/api/v1/executions', { task_id, input });
-    return answer.status === 404 ? undefined : answer;
-  });
-  expect(asked.status, JSON.stringify(asked.body)).toBeLessThan(300);
-  return String(asked.body['execution_id']);
-}
-
-/** Starts `waits` and answers when its first call is stored. */
-async function waitingAt(node: ServerProcess, base: string, ms: number): Promise<string> {
-  const id = await ask(node, 'waits', { base, ms });
-  await eventually('the first call is stored', async () =>
-    (await typesOf(node, id)).includes('StepCompleted') ? true : undefined,
-  );
-  return id;
-}
-
-async function ended(node: ServerProcess, id: string): Promise<Record<string, unknown>> {
-  return await eventually('it has ended', async () => {
-    const now = await read(node, id);
-    return now['status'] === 'completed' ? now : undefined;
-  });
-}
-
-const ONCE_EACH = [
-  ['/before', 1],
-  ['/after', 1],
-];
-
 describe('nodes on one database', { timeout: 90_000 }, () => {
   it('take over what a killed one ran when its lease is over, and fire its schedules', async () => {
     await using counter = await countCalls();
-    await using cluster = openCluster();
+    await using cluster = openCluster(url);
     const first = await cluster.start({ more: SHORT_LEASE });
     const second = await cluster.start({ more: SHORT_LEASE });
     for (const task of [ECHO, WAITS]) await call(first.url, 'POST', '/api/v1/tasks', task);
@@ -131,7 +50,7 @@ describe('nodes on one database', { timeout: 90_000 }, () => {
 
   it('take over what a frozen one ran; when it wakes, its late events are refused and it works again', async () => {
     await using counter = await countCalls();
-    await using cluster = openCluster();
+    await using cluster = openCluster(url);
     const first = await cluster.start({ more: SHORT_LEASE });
     const second = await cluster.start({ more: SHORT_LEASE });
     for (const task of [ECHO, WAITS]) await call(first.url, 'POST', '/api/v1/tasks', task);
@@ -152,7 +71,7 @@ describe('nodes on one database', { timeout: 90_000 }, () => {
   });
 
   it('do only what their roles say', async () => {
-    await using cluster = openCluster();
+    await using cluster = openCluster(url);
     const lonely = openHome();
     using _ = lonely;
     lonely.file('config.yaml', `database:\n  url: "${url}"\n`);
@@ -179,7 +98,7 @@ describe('nodes on one database', { timeout: 90_000 }, () => {
 
   it('when asked to end: take no more, say so, let short work end, and hand over the rest at once', async () => {
     await using counter = await countCalls();
-    await using cluster = openCluster();
+    await using cluster = openCluster(url);
     const first = await cluster.start({ more: LONG_LEASE });
     const second = await cluster.start({ more: LONG_LEASE });
     for (const task of [ECHO, WAITS]) await call(first.url, 'POST', '/api/v1/tasks', task);
