@@ -78,6 +78,7 @@ export type Category =
   | 'worker'
   | 'blob'
   | 'batch'
+  | 'bulk'
   | 'schedule'
   | 'access'
   | 'session'

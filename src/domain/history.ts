@@ -2,6 +2,7 @@
 import { ACCESS_EVENT_TYPES, type AccessEvent } from './access.ts';
 import { KEY_EVENT_TYPES, type KeyEvent } from './access-key.ts';
 import { BATCH_EVENT_TYPES, type BatchEvent } from './batch.ts';
+import { BULK_EVENT_TYPES, type BulkEvent } from './bulk.ts';
 import { DELIVERY_EVENT_TYPES, type DeliveryEvent } from './delivery.ts';
 import { RatchetError } from './errors.ts';
 import type { Evolution, Fact, StoredEvent } from './event.ts';
@@ -29,6 +30,7 @@ export type KnownEvent =
   | ToolCallEvent
   | ReplayEvent
   | BatchEvent
+  | BulkEvent
   | ScheduleEvent
   | DeliveryEvent
   | ResultProgressEvent;
@@ -52,6 +54,7 @@ const KNOWN_TYPES: ReadonlySet<string> = new Set([
   ...TOOL_CALL_EVENT_TYPES,
   ...REPLAY_EVENT_TYPES,
   ...BATCH_EVENT_TYPES,
+  ...BULK_EVENT_TYPES,
   ...SCHEDULE_EVENT_TYPES,
   ...DELIVERY_EVENT_TYPES,
   ...RESULT_PROGRESS_EVENT_TYPES,

@@ -7,7 +7,9 @@ import type { CommandMeta } from '../../commands/command.ts';
 import { executeTask } from '../../commands/execute-task.ts';
 import { cancelExecution } from '../../commands/execution.ts';
 import { handle } from '../../commands/handle.ts';
+import { requestBulk } from '../../commands/request-bulk.ts';
 import { type ExecutionFilter, executionFilter, matchingExecutions } from '../../queries/execution.ts';
+import type { BulkRequest } from '../domain/bulk.ts';
 import { asRatchetError } from '../domain/errors.ts';
 import { type Caller, type Core, command, metaOf, type Operation } from './operation.ts';
 import { countOperation } from './operation-limits.ts';
@@ -36,20 +38,26 @@ interface Wish extends ExecutionFilter {
   readonly dry_run: boolean;
 }
 
-/** Carries `one` out for every execution that is meant, and tells what came of each. */
-async function forEach<Done>(
-  core: Core,
-  wish: Wish,
-  caller: Caller,
-  states: States,
-  one: (executionId: string) => Promise<Done>,
-) {
+interface Undertaking<Done> {
+  /** Executions that are meant where the wish names no status. */
+  readonly states: States;
+  /** Called before the first one is touched. */
+  readonly begin: () => Promise<unknown>;
+  readonly one: (executionId: string) => Promise<Done>;
+}
+
+/**
+ * Carries an undertaking out for every execution that is meant, and tells what came of each.
+ * Fails with `idempotency_mismatch`, before anything is done, for a key under which something else was asked.
+ */
+async function forEach<Done>(core: Core, wish: Wish, caller: Caller, { states, begin, one }: Undertaking<Done>) {
   // Whoever has just asked for an execution means it too.
   await core.progress.reach(await core.query.store.head(), REACH_MS);
   const found = await matchingExecutions(core.query, wish, states, wish.limit, caller.principal.tasks);
   const ids = found.slice(0, wish.limit);
   const matched = { dry_run: wish.dry_run, matched: ids.length, more: found.length > ids.length };
   if (wish.dry_run) return { ...matched, done: 0, left: ids.length, execution_ids: ids, results: [], failed: [] };
+  await begin();
   const results: Done[] = [];
   const done: string[] = [];
   const failed: { execution_id: string; code: string; message: string }[] = [];
@@ -79,6 +87,11 @@ function metaFor(core: Core, request: CommandMeta, executionId: string): Command
   return { ...request, commandId: `${id}${asked}`, correlationId: executionId, causationId: request.correlationId };
 }
 
+/** A key stands for the whole request, whatever executions it meant. */
+function noteRequest({ execute }: Core, request: CommandMeta, { operation, reason }: Omit<BulkRequest, 'bulkId'>) {
+  return handle(execute, requestBulk, { bulkId: request.correlationId, operation, reason }, request);
+}
+
 export const BULK_OPERATIONS: readonly Operation[] = [
   command({
     name: 'cancel_executions',
@@ -88,10 +101,15 @@ export const BULK_OPERATIONS: readonly Operation[] = [
     input: z.strictObject(bulk),
     run: async (core, input, caller) => {
       const request = metaOf(core, caller, 'cancel_executions', input);
-      return forEach(core, input, caller, OPEN, async (executionId) => {
-        const given = { executionId, reason: input.reason ?? null };
-        const { state } = await handle(core.execute, cancelExecution, given, metaFor(core, request, executionId));
-        return { execution_id: executionId, status: state.status === 'running' ? 'cancelling' : state.status };
+      const reason = input.reason ?? null;
+      return forEach(core, input, caller, {
+        states: OPEN,
+        begin: () => noteRequest(core, request, { operation: 'cancel', reason }),
+        one: async (executionId) => {
+          const meta = metaFor(core, request, executionId);
+          const { state } = await handle(core.execute, cancelExecution, { executionId, reason }, meta);
+          return { execution_id: executionId, status: state.status === 'running' ? 'cancelling' : state.status };
+        },
       });
     },
   }),
@@ -104,16 +122,21 @@ export const BULK_OPERATIONS: readonly Operation[] = [
     run: async (core, input, caller) => {
       const request = metaOf(core, caller, 'retry_executions', input);
       const wish = { ...input, status: input.status ?? ('failed' as const) };
-      return forEach(core, wish, caller, ENDED, async (original) => {
-        // Each is an execution like any other, and counts as one.
-        await countOperation(core.rateLimits, caller.principal, 'retry_execution', caller.onCounted);
-        const again = await retryOf(core.execute, original, input.same_version, input.reason ?? null);
-        const executionId = core.execute.runtime.uuidOf(`retry\n${request.correlationId}\n${original}`);
-        const origin = { source: caller.source, parent: null, executionId };
-        // Left open: each execution is the root of all that it causes.
-        const meta = { ...metaFor(core, request, original), correlationId: '' };
-        const { created } = await executeTask(core.execute, again, origin, meta);
-        return { execution_id: executionId, original_execution: original, created };
+      const reason = input.reason ?? null;
+      return forEach(core, wish, caller, {
+        states: ENDED,
+        begin: () => noteRequest(core, request, { operation: 'retry', reason }),
+        one: async (original) => {
+          // Each is an execution like any other, and counts as one.
+          await countOperation(core.rateLimits, caller.principal, 'retry_execution', caller.onCounted);
+          const again = await retryOf(core.execute, original, input.same_version, reason);
+          const executionId = core.execute.runtime.uuidOf(`retry\n${request.correlationId}\n${original}`);
+          const origin = { source: caller.source, parent: null, executionId };
+          // Left open: each execution is the root of all that it causes.
+          const meta = { ...metaFor(core, request, original), correlationId: '' };
+          const { created } = await executeTask(core.execute, again, origin, meta);
+          return { execution_id: executionId, original_execution: original, created };
+        },
       });
     },
   }),

@@ -175,6 +175,34 @@ describe('bulk operations', () => {
     expect(retried).toHaveLength(3);
   });
 
+  it('under a key that stood for another request are refused as a whole, whatever they mean', async () => {
+    const key = { 'idempotency-key': 'bulk of two kinds' };
+    const later = async (task_id: string) =>
+      String((await test.call('create_execution', { task_id, input: 1, delay_ms: 600_000 }))['execution_id']);
+    const [one, other] = [await later('echo'), await later('failing')];
+    const wish = { status: 'pending', task_id: 'echo', dry_run: false };
+    const cancel = (body: object) => rest('POST', '/executions/cancel', body, key);
+    expect((await cancel(wish)).body).toMatchObject({ matched: 1, done: 1, execution_ids: [one] });
+    for (const changed of [
+      { ...wish, task_id: 'failing' },
+      { ...wish, reason: 'other' },
+      { ...wish, limit: 1 },
+    ]) {
+      expect(await cancel(changed)).toMatchObject({ status: 409, body: { code: 'idempotency_mismatch' } });
+    }
+    expect((await cancel(wish)).status).toBe(200);
+    // The key of one operation is none of another, and who only looks stores nothing.
+    expect((await rest('POST', '/executions/retry', { ...wish, status: 'failed' }, key)).status).toBe(200);
+    expect((await cancel({ ...wish, task_id: 'failing', dry_run: true })).body).toMatchObject({
+      execution_ids: [other],
+    });
+    expect((await rest('GET', `/executions/${other}`)).body).toMatchObject({ status: 'pending' });
+    const both = ['a', 'b'].map((reason) =>
+      rest('POST', '/executions/cancel', { ...wish, task_id: 'failing', reason }, { 'idempotency-key': 'bulk race' }),
+    );
+    expect(new Set((await Promise.all(both)).map(({ status }) => status))).toEqual(new Set([200, 409]));
+  });
+
   it.each([
     [{ limit: 10_001 }, 'limit'],
     [{ nonsense: 1 }, 'nonsense'],
@@ -188,7 +216,7 @@ describe('bulk operations', () => {
 describe('the service', () => {
   it('tells its workers', async () => {
     const { body } = await rest('GET', '/workers?status=alive');
-    expect(body['workers']).toMatchObject([{ status: 'alive', pid: process.pid, capacity: 2, lease_seconds: 45 }]);
+    expect(body['workers']).toMatchObject([{ status: 'alive', pid: process.pid, capacity: 2, lease_seconds: 30 }]);
     expect((await rest('GET', '/workers?status=lapsed')).body['workers']).toEqual([]);
   });
 
