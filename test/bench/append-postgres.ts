@@ -61,6 +61,12 @@ async function bare(url: string, group: number, ms: number): Promise<number> {
   return rate;
 }
 
+/** Durable commits of one event each, one after the other, of the bare driver. @param url a database without a log */
+export async function bareCommits(url: string, ms: number): Promise<number> {
+  await (await openEventStore(url, { postgres: { poolSize: 1 } })).close();
+  return await bare(url, 1, ms);
+}
+
 async function run({ seconds, rounds }: BenchSettings) {
   const ms = seconds * 1000;
   const server = await startPostgres({ durable: true });

@@ -7,7 +7,15 @@ import { type App, type AppSettings, openApp } from '../../src/app.ts';
 import { appSettings } from '../../src/cli/settings.ts';
 import { OPERATIONS } from '../../src/interfaces/operations.ts';
 import { CALLER } from '../support/app.ts';
-import { call, environment, eventually, type Home, type ServerProcess, startServerProcess } from '../support/server.ts';
+import {
+  call,
+  environment,
+  eventually,
+  type Home,
+  type ServerOptions,
+  type ServerProcess,
+  startServerProcess,
+} from '../support/server.ts';
 
 /** What a benchmark adds to the defaults: a secret that tasks sign with. */
 const MORE = 'secrets:\n  bench:\n    value: "only-for-the-benchmark"\n    allowed_hosts: []\n';
@@ -21,8 +29,8 @@ export interface Product extends AsyncDisposable {
 }
 
 /** Starts the real server as a process of its own. */
-export async function startProduct(home: Home): Promise<Product> {
-  const server = await startServerProcess(home, { more: MORE });
+export async function startProduct(home: Home, options: Pick<ServerOptions, 'database'> = {}): Promise<Product> {
+  const server = await startServerProcess(home, { ...options, more: MORE });
   return {
     pid: server.pid,
     url: server.url,

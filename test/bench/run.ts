@@ -16,6 +16,7 @@ import { graphqlLive } from './graphql-live.ts';
 import { latency } from './latency.ts';
 import { load, machine } from './machine.ts';
 import { mcp } from './mcp.ts';
+import { nodes } from './nodes.ts';
 import { recovery } from './recovery.ts';
 import { replay } from './replay.ts';
 import { tableOf } from './report.ts';
@@ -33,6 +34,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   graphqlLive,
   latency,
   mcp,
+  nodes,
   recovery,
   replay,
   restRead,
