@@ -120,6 +120,8 @@ export async function executeTask(
   meta: CommandMeta,
 ): Promise<Requested> {
   authorize(meta.principal, requestExecution.permission, requestExecution.name);
+  // Another node may have just made it.
+  if (deps.directory.find(input.task_id) === undefined) await deps.directory.reach(await deps.store.head());
   const known = await storedBefore(deps, input, origin, meta);
   if (known !== null) return known;
   const { task, version } = runnable(deps, input);

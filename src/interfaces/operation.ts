@@ -171,8 +171,21 @@ async function reachAsked(core: Core, position: Position): Promise<void> {
 }
 
 /** An operation that asks for something to be done. */
-export function command<Input>(definition: Omit<Definition<Input>, 'kind'>): Operation {
-  return operation({ ...definition, kind: 'command' });
+export function command<Input>({ run, ...definition }: Omit<Definition<Input>, 'kind'>): Operation {
+  return operation({
+    ...definition,
+    kind: 'command',
+    run: async (core, input, caller) => {
+      try {
+        return await run(core, input, caller);
+      } catch (error) {
+        if (!isRatchetError(error, 'task_not_found')) throw error;
+        // Another node may have just made it.
+        await core.execute.directory.reach(await core.query.store.head());
+        return run(core, input, caller);
+      }
+    },
+  });
 }
 
 /**

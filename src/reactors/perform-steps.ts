@@ -1,7 +1,7 @@
 /** Carries out the steps of a live attempt: the only place where a task's wishes meet the outside. */
 import { type ExecuteDeps, executeTask, executeTaskInput } from '../../commands/execute-task.ts';
 import { workerPrincipal } from '../domain/access.ts';
-import { asRatchetError, RatchetError } from '../domain/errors.ts';
+import { asRatchetError, isRatchetError, RatchetError } from '../domain/errors.ts';
 import { type Json, objectOf, streamName } from '../domain/event.ts';
 import type { ExecutionRequest, GivenAnswer, TerminalEvent } from '../domain/execution.ts';
 import type { Outcome, TaskErrorData } from '../domain/journal.ts';
@@ -27,6 +27,7 @@ export interface WorldDeps extends ExecuteDeps {
   readonly stepLimits: { readonly httpTimeoutMs: number; readonly maxBodyBytes: number };
 }
 
+const STORE_ERRORS = ['store_unavailable', 'store_full', 'version_conflict', 'shutting_down'] as const;
 const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /** What a world needs to know about the attempt it serves. */
@@ -92,10 +93,16 @@ export function liveWorld(deps: WorldDeps, served: Served): LiveWorld {
         return { ok: true, value: await outcomeOf(deps, await subtask) };
       } catch (error) {
         signal.throwIfAborted();
+        if (isOfOurStore(error)) throw error;
         return failed(taskError(error));
       }
     },
   };
+}
+
+/** What says nothing about the call, and so is no outcome of it: the attempt breaks off, and a later one calls again. */
+function isOfOurStore(error: unknown): boolean {
+  return STORE_ERRORS.some((code) => isRatchetError(error, code));
 }
 
 function schemaProblem(deps: WorldDeps, call: OpenCall): TaskErrorData | null {

@@ -27,6 +27,27 @@ describe('an execution whose store can not be reached for a while', () => {
   });
 });
 
+describe('a subtask that can not be asked for, because the store does not answer', () => {
+  it('is no failure of the task: its attempt breaks off, and the next one asks again', async () => {
+    await using test = await openTestApp();
+    await test.task('child', 'function main() { return "done"; }');
+    await test.task('parent', 'async function main() { return runTask("child", {}); }');
+    const { store } = test.app;
+    const append = store.append.bind(store);
+    let refused = 0;
+    vi.spyOn(store, 'append').mockImplementation(async (stream, expected, events) => {
+      const isSubtask = events.some(
+        ({ type, payload }) => type === 'ExecutionRequested' && !payload.includes('"parent":null'),
+      );
+      if (!isSubtask || refused === 2) return append(stream, expected, events);
+      refused += 1;
+      throw new RatchetError('store_unavailable', 'down');
+    });
+    expect(await test.run('parent')).toMatchObject({ status: 'completed', output: 'done' });
+    expect(refused).toBe(2);
+  });
+});
+
 describe('names of steps that are too long for an event', () => {
   it('are cut, and the execution ends at its first attempt', async () => {
     await using test = await openTestApp();
