@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openTestApp, type TestApp } from '../support/app.ts';
 import { type HttpApi, startHttpApi } from '../support/http-api.ts';
+import { listen as messages, type Message } from '../support/messages.ts';
 import { type Served, serveTestApp } from '../support/served.ts';
 import { call } from '../support/server.ts';
 
@@ -24,39 +25,12 @@ afterAll(async () => {
   await api.close();
 });
 
-interface Message {
-  readonly id: string;
-  readonly event: string;
-  readonly data: Record<string, unknown>;
-}
-
-/** Reads messages as they come, until the stream ends or `enough`. */
-async function* listen(path: string, lastId: string | null = null): AsyncGenerator<Message, void> {
-  const leave = new AbortController();
-  const headers = { accept: 'text/event-stream', ...(lastId === null ? {} : { 'last-event-id': lastId }) };
-  const response = await fetch(`${served.url}/api/v1${path}`, { headers, signal: leave.signal });
-  expect(response.status, await (response.ok ? '' : response.text())).toBe(200);
-  try {
-    let text = '';
-    const decoder = new TextDecoder();
-    for await (const chunk of response.body ?? []) {
-      text += decoder.decode(chunk, { stream: true });
-      const blocks = text.split('\n\n');
-      text = blocks.pop() ?? '';
-      for (const block of blocks) {
-        const [, id, event, data] = /^id: (.*)\nevent: (.*)\ndata: (.*)$/.exec(block) ?? [];
-        if (id !== undefined && event !== undefined && data !== undefined) yield { id, event, data: JSON.parse(data) };
-      }
-    }
-  } finally {
-    leave.abort();
-  }
-}
+const listen = (path: string, lastId: string | null = null) => messages(`${served.url}/api/v1${path}`, lastId);
 
 async function all(path: string, lastId: string | null = null): Promise<Message[]> {
-  const messages: Message[] = [];
-  for await (const message of listen(path, lastId)) messages.push(message);
-  return messages;
+  const told: Message[] = [];
+  for await (const message of listen(path, lastId)) told.push(message);
+  return told;
 }
 
 const answer = (execution_id: unknown, text: string) => test.call('answer_question', { execution_id, answer: text });

@@ -94,6 +94,8 @@ export interface ServerOptions {
   readonly more?: string;
   /** Address of the database as the file names it. */
   readonly database?: string;
+  /** Connections to it, where it is a server; as many as the program takes by itself when left out. */
+  readonly poolSize?: number;
   /** 0, the default, takes a free one. */
   readonly port?: number;
   /** Further flags of `serve`. */
@@ -105,10 +107,23 @@ export interface ServerOptions {
 
 /** Starts a server with a configuration file in `home`, and waits until it says that it is ready. */
 export async function startServerProcess(home: Home, options: ServerOptions = {}): Promise<ServerProcess> {
-  const { more = '', database = 'sqlite:ratchet.db', port = 0, flags = [], env = {}, isRead = true } = options;
+  const {
+    more = '',
+    database = 'sqlite:ratchet.db',
+    poolSize,
+    port = 0,
+    flags = [],
+    env = {},
+    isRead = true,
+  } = options;
+  const pool =
+    poolSize === undefined
+      ? ''
+      : `  pool_size: ${poolSize}
+`;
   const config = home.file(
     'config.yaml',
-    `database:\n  url: "${database}"\nserver:\n  host: 127.0.0.1\noutbound:\n  allow: ["127.0.0.0/8"]\n${more}`,
+    `database:\n  url: "${database}"\n${pool}server:\n  host: 127.0.0.1\noutbound:\n  allow: ["127.0.0.0/8"]\n${more}`,
   );
   const child = spawn(process.execPath, [MAIN, 'serve', '--config', config, '--port', String(port), ...flags], {
     cwd: home.folder,

@@ -5,7 +5,7 @@ export interface TcpProxy {
   readonly port: number;
   /** How many connections have been made through it. */
   readonly connections: () => number;
-  /** Whether something with this text in it has been sent to the server. */
+  /** Whether something with this text in it has been sent to the server of late: within the last MiB or so. */
   readonly hasSent: (text: string) => boolean;
   /** Cuts all connections and takes no new ones. */
   goDown(): void;
@@ -24,6 +24,8 @@ export interface TcpProxy {
   close(): Promise<void>;
 }
 
+const KEPT_BYTES = 2 ** 20;
+
 /** @returns a proxy before the server at a port of this machine. */
 export async function startProxy(target: number): Promise<TcpProxy> {
   const pairs = new Set<readonly [Socket, Socket]>();
@@ -33,7 +35,8 @@ export async function startProxy(target: number): Promise<TcpProxy> {
   let marker: string | null = null;
   let swallowed = Promise.withResolvers<void>();
   let count = 0;
-  let sent = '';
+  const sent: Buffer[] = [];
+  let sentBytes = 0;
 
   const cut = (): void => {
     for (const pair of pairs) for (const socket of pair) socket.destroy();
@@ -49,7 +52,10 @@ export async function startProxy(target: number): Promise<TcpProxy> {
     pairs.add(pair);
     client.on('data', (data) => {
       if (marker !== null && data.includes(marker)) doomed.add(upstream);
-      sent += data.toString('latin1');
+      const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+      sent.push(bytes);
+      sentBytes += bytes.length;
+      while (sentBytes - (sent[0]?.length ?? 0) > KEPT_BYTES) sentBytes -= sent.shift()?.length ?? 0;
       upstream.write(data);
     });
     upstream.on('data', (data) => {
@@ -71,7 +77,7 @@ export async function startProxy(target: number): Promise<TcpProxy> {
   return {
     port: address.port,
     connections: () => count,
-    hasSent: (text) => sent.includes(text),
+    hasSent: (text) => Buffer.concat(sent).includes(text),
     goDown() {
       isDown = true;
       cut();

@@ -1,0 +1,94 @@
+/** What goes wrong: failures in an order and on nodes that a seed says, each begun in the middle of a share of the load. */
+import { call, eventually } from '../server.ts';
+import type { ChaosNode, Cluster } from './nodes.ts';
+import type { Random } from './random.ts';
+
+export interface FaultTimes {
+  /** A node is frozen for so long, milliseconds: beyond the lease of its session. */
+  readonly frozenMs: number;
+  /** A node is cut off from the database for so long, milliseconds. */
+  readonly cutMs: number;
+  /** How long the database is gone, milliseconds. */
+  readonly downMs: number;
+}
+
+export interface Fault {
+  readonly name: string;
+  /** How long it lasts at least, milliseconds. */
+  readonly ms: number;
+  /** Begins when this part of what was admitted for it is acknowledged, 0 to 1. */
+  readonly from: number;
+  run(): Promise<void>;
+}
+
+const KINDS = ['killed', 'frozen', 'cut', 'held', 'database crashed'] as const;
+type Kind = (typeof KINDS)[number];
+
+/** @returns every kind of failure `rounds` times. */
+export function scheduleOf(cluster: Cluster, rounds: number, times: FaultTimes, random: Random): readonly Fault[] {
+  const kinds = Array.from({ length: rounds }, () => random.shuffled(KINDS)).flat();
+  return kinds.map((kind): Fault => {
+    const node = random.pick(cluster.nodes);
+    const name = kind === 'database crashed' ? kind : `${node.name} ${kind}`;
+    const ms = lengthOf(kind, times, random);
+    return { name, ms, from: random.below(80) / 100, run: () => run(kind, node, cluster, ms) };
+  });
+}
+
+function lengthOf(kind: Kind, { frozenMs, cutMs, downMs }: FaultTimes, random: Random): number {
+  switch (kind) {
+    case 'killed':
+      // Started again at once, or when others have taken over.
+      return random.below(2) * frozenMs;
+    case 'frozen':
+      return frozenMs;
+    case 'cut':
+    case 'held':
+      return cutMs;
+    case 'database crashed':
+      return downMs;
+    default:
+      return kind satisfies never;
+  }
+}
+
+async function run(kind: Kind, node: ChaosNode, { server }: Cluster, ms: number): Promise<void> {
+  switch (kind) {
+    case 'killed':
+      await node.kill();
+      await pass(ms);
+      return node.start();
+    case 'frozen':
+      node.freeze();
+      await pass(ms);
+      return node.thaw();
+    case 'cut':
+      node.proxy.goDown();
+      await pass(ms);
+      return node.proxy.goUp();
+    case 'held':
+      node.proxy.hold();
+      await pass(ms);
+      return node.proxy.release();
+    case 'database crashed':
+      await server.own?.crash();
+      await pass(ms);
+      return server.own?.start();
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** A failure lasts: there is no condition to wait for. */
+function pass(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Waits until a node says that it is well. */
+export async function untilWell({ url, name }: ChaosNode, ms = 60_000): Promise<void> {
+  await eventually(
+    `${name} is well`,
+    async () => ((await call(url, 'GET', '/health').catch(() => null))?.status === 200 ? true : undefined),
+    ms,
+  );
+}
