@@ -1,8 +1,6 @@
 /** One live attempt from claim to recorded end: prepares the sandbox, drives the attempt, decides what its result means. */
-import { envelopes } from '../../commands/handle.ts';
-import { workerPrincipal } from '../domain/access.ts';
 import { isRatchetError, RatchetError } from '../domain/errors.ts';
-import { type Json, type Position, streamName } from '../domain/event.ts';
+import type { Json, Position } from '../domain/event.ts';
 import {
   type AttemptStart,
   answersOf,
@@ -17,18 +15,17 @@ import {
   type StepEnd,
   telemetryChain,
 } from '../domain/execution.ts';
-import { decode } from '../domain/history.ts';
 import type { JournalEntry } from '../domain/journal.ts';
 import type { Payload } from '../domain/payload.ts';
 import { retryDelay } from '../domain/retry.ts';
 import type { TaskVersion } from '../domain/task.ts';
-import type { TelemetryEvent } from '../domain/telemetry.ts';
 import { isoTime } from '../domain/time.ts';
 import type { Blobs } from '../ports/blobs.ts';
 import type { Sandbox, SandboxLimits, SandboxSession, TaskStart } from '../ports/sandbox.ts';
 import type { Sessions } from '../ports/worker-sessions.ts';
 import { runAttempt } from './attempt.ts';
 import type { AttemptResult } from './attempt-plan.ts';
+import { markTelemetry } from './mark-telemetry.ts';
 import { type LiveWorld, liveWorld, plainError, type WorldDeps } from './perform-steps.ts';
 import type { Place } from './places.ts';
 import { type RecordedAttempt, Recording } from './recording.ts';
@@ -262,42 +259,8 @@ class LiveAttempt {
     return {
       ...base,
       chainAttempt: Math.min(...chain),
-      telemetry: await markTelemetry(this.#deps, this.#claimed, chain),
+      telemetry: await markTelemetry(this.#deps, { executionId: request.executionId, start, chain }),
     };
-  }
-}
-
-/**
- * Puts a marker into the telemetry of an execution that was attempted before: from then on an earlier attempt that is still
- * alive somewhere is refused there, so what is stored can be counted.
- */
-async function markTelemetry(
-  deps: LiveDeps,
-  { request, start }: Claimed,
-  chain: ReadonlySet<number>,
-): Promise<RecordedAttempt['telemetry']> {
-  const { executionId } = request;
-  const stream = streamName('telemetry', executionId);
-  const marker: TelemetryEvent = { type: 'TelemetryAttemptMarked', data: { executionId, attempt: start.attempt } };
-  const meta = {
-    principal: workerPrincipal(start.worker),
-    commandId: `mark:${executionId}:${start.attempt}`,
-    correlationId: executionId,
-    causationId: executionId,
-    traceparent: null,
-    now: deps.runtime.now(),
-  };
-  for (;;) {
-    const events = await deps.store.readStream(stream);
-    try {
-      const expected = events.at(-1)?.version ?? 'no-stream';
-      const { version } = await deps.store.append(stream, expected, envelopes(deps.runtime, [marker], meta));
-      const told = events.map((event) => decode<TelemetryEvent>(event));
-      const stored = told.filter((event) => event.type !== 'TelemetryAttemptMarked' && chain.has(event.data.attempt));
-      return { version, stored: stored.length };
-    } catch (error) {
-      if (!isRatchetError(error, 'version_conflict')) throw error;
-    }
   }
 }
 

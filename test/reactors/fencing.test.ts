@@ -3,6 +3,7 @@ import { memoryEventStore } from '../../infra/event-store/memory.ts';
 import { eventStoreBlobs } from '../../infra/payload-blobs.ts';
 import { systemRuntime } from '../../infra/runtime.ts';
 import type { ExecutionEvent } from '../../src/domain/execution.ts';
+import { markTelemetry } from '../../src/reactors/mark-telemetry.ts';
 import { Recording } from '../../src/reactors/recording.ts';
 import { completed, request, start } from '../support/facts.ts';
 
@@ -39,6 +40,31 @@ describe('an attempt that another has taken over from', () => {
     first.telemetry([line('of the first')]);
     await expect(first.end(completed)).rejects.toMatchObject({ code: 'version_conflict' });
     expect(await types('telemetry-e1')).toEqual(['LogLineWritten']);
+  });
+});
+
+describe('an attempt that begins its telemetry late', () => {
+  const mark = (deps: Pick<ReturnType<typeof opened>, 'store'>, attempt: number) =>
+    markTelemetry({ ...deps, runtime }, { executionId: 'e1', start: start({ attempt }), chain: new Set([attempt]) });
+
+  it('counts what the attempts before it have stored', async () => {
+    const { store, recording } = opened();
+    const first = recording(1, -1, NONE);
+    first.telemetry([line('one')]);
+    await first.end(completed);
+    const chain = new Set([1, 2]);
+    const given = { executionId: 'e1', start: start({ attempt: 2 }), chain };
+    expect(await markTelemetry({ store, runtime }, given)).toEqual({ version: 1, stored: 1 });
+  });
+
+  it('is refused behind a later one, which records on', async () => {
+    const { store, recording, types } = opened();
+    const { version } = await mark({ store }, 3);
+    await expect(mark({ store }, 2)).rejects.toMatchObject({ code: 'version_conflict' });
+    const third = recording(3, -1, { version, stored: 0 });
+    third.telemetry([line('of the third')]);
+    await third.end(completed);
+    expect(await types('telemetry-e1')).toEqual(['TelemetryAttemptMarked', 'LogLineWritten']);
   });
 });
 
