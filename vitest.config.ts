@@ -9,7 +9,7 @@ export default defineConfig({
   resolve,
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/long/**', 'test/eventstore/**', '**/node_modules/**'],
+    exclude: ['test/long/**', 'test/chaos/**', 'test/eventstore/**', '**/node_modules/**'],
     globalSetup: ['test/support/postgres-setup.ts'],
     pool: 'forks',
     maxWorkers: 2,

@@ -11,12 +11,12 @@ export const IDS: readonly string[] = Object.entries(LETTERS).flatMap(([letter, 
 /** Ids that an issue which is done had to prove. */
 export const PROVEN: readonly string[] = [
   'A1 A2 A3 A4 A5 A7 A8 A9 A10 A11 A12 A13 A14 A15 A16 A17 A18 A19 A20 A22 A23 A24 A25 A26 A27 A28 A29 A30 A31',
-  'A32 A33 A34 A35 A36 A37 A38 A39 A40 A45 A46 A47 A48 A50 A51',
+  'A32 A33 A34 A35 A36 A37 A38 A39 A40 A44 A45 A46 A47 A48 A50 A51',
   'B1 B2 B3 B5 B6 B7 B8 B9 B10 B11 B12 B13 B14 B15 B16 B17 B18 B19 B20 B21 B22 B23 B24 B25 B26 B27 B28 B29 B30',
-  'B31 B32 B33 B34 B35 B36 B37 B38 B39 B40 B41 B43 B44 B45 B46 B47 B48 B50 B51 B52 B53 B54 B55 B56 B57 B58',
+  'B31 B32 B33 B34 B35 B36 B37 B38 B39 B40 B41 B43 B44 B45 B46 B47 B48 B50 B51 B52 B53 B54 B55 B56 B57 B58 B63',
   'C1 C2 C3 C4 C5 C6 C7 C8 C9 C10 C11 C12 C13 C14 C15 C16 C17 C18 C19 C20 C21 C22 C23 C24 C25 C26',
   'D5 D12 D25',
-  'E3 E4 E5 E6 E7 E8 E11 E19 E20',
+  'E3 E4 E5 E6 E7 E8 E11 E13 E19 E20',
 ].flatMap((ids) => ids.split(' '));
 
 const VARIABLES = by('config/load.test.ts', 'each environment variable overrides its key');
@@ -196,6 +196,11 @@ export const REQUIREMENTS: Readonly<Record<string, readonly Proof[]>> = {
     ...by('e2e/rest.test.ts', 'is short at /health and has every part below the prefix'),
   ],
   A40: by('infra/logging.test.ts', 'writes to stderr where stdout carries something else'),
+  A44: [
+    ...by('e2e/live-nodes.test.ts', 'log lines come over REST and GraphQL, each once'),
+    ...by('e2e/mcp/leaving.test.ts', 'nobody hears what other nodes have for a session'),
+    ...by('e2e/configured-server.test.ts', 'believes the proxies of server.trust_proxy, and nobody else'),
+  ],
   A45: by('e2e/fresh.test.ts', 'tasks below ./tasks are found by a server that was told nothing'),
   A46: [
     ...by('e2e/tls.test.ts', 'speaks TLS from 1.2 on, and tells browsers to stay with it'),
@@ -425,6 +430,14 @@ export const REQUIREMENTS: Readonly<Record<string, readonly Proof[]>> = {
     ...by('e2e/mcp/web-client.test.ts', 'runs a task, and finds it, its status and its logs', 'falls back to HTTP+SSE'),
     ...by('e2e/mcp/web-client-browser.test.ts', 'runs a task from a page of a listed origin, over %s'),
   ],
+  B63: [
+    ...by('e2e/chaos.test.ts', 'three nodes end 200 acknowledged executions exactly once, whatever fails'),
+    ...by(
+      'e2e/late-appends.test.ts',
+      'an append that was held up in the network until others had taken over is refused',
+      'a node that was frozen beyond its lease records nothing of what others took over, and works on',
+    ),
+  ],
   C1: by('e2e/mcp/agent.test.ts', 'repairs a task: diagnosis, proof on the record'),
   C2: [
     ...by('e2e/mcp/listener.test.ts', 'is what mcp-serve is with --transport %s'),
@@ -559,6 +572,15 @@ export const REQUIREMENTS: Readonly<Record<string, readonly Proof[]>> = {
     '%s is refused, and says no more than that',
   ),
   E11: by('infra/logging.test.ts', 'is one object with time, upper-case level, message and fields'),
+  E13: [
+    ...by('e2e/chaos.test.ts', 'three nodes end 200 acknowledged executions exactly once, whatever fails'),
+    ...by(
+      'interfaces/just-made.test.ts',
+      'a task that was made at one node runs at another one right away',
+      'a request under a key that one node has stored is the same at another one',
+    ),
+    ...by('e2e/live-nodes.test.ts', 'log lines come over REST and GraphQL, each once'),
+  ],
   E19: by(
     'e2e/package.test.ts',
     'a package contains the bundles, the launcher, samples, configuration and documents, and nothing else',

@@ -22,7 +22,7 @@ const SUBSCRIPTION = `subscription ($id: ID!, $from: String!) {
 let server: PostgresServer;
 let database: string;
 beforeAll(async () => {
-  server = await startPostgres();
+  server = await startPostgres({ isOwn: true });
 });
 afterAll(async () => {
   await server.close();

@@ -21,18 +21,49 @@ export interface Fault {
   run(): Promise<void>;
 }
 
-const KINDS = ['killed', 'frozen', 'cut', 'held', 'database crashed'] as const;
+const KINDS = ['killed', 'frozen', 'cut', 'held', 'database crashed', 'database restarted'] as const;
 type Kind = (typeof KINDS)[number];
 
-/** @returns every kind of failure `rounds` times. */
-export function scheduleOf(cluster: Cluster, rounds: number, times: FaultTimes, random: Random): readonly Fault[] {
-  const kinds = Array.from({ length: rounds }, () => random.shuffled(KINDS)).flat();
-  return kinds.map((kind): Fault => {
-    const node = random.pick(cluster.nodes);
-    const name = kind === 'database crashed' ? kind : `${node.name} ${kind}`;
+export interface Schedule {
+  /** How often each kind of failure happens alone. */
+  readonly rounds: number;
+  /** How often two happen at once, on different nodes. */
+  readonly pairs: number;
+}
+
+/** @returns failures in an order that the seed says. */
+export function scheduleOf(
+  cluster: Cluster,
+  { rounds, pairs }: Schedule,
+  times: FaultTimes,
+  random: Random,
+): readonly Fault[] {
+  const alone = Array.from({ length: rounds }, () =>
+    KINDS.map((kind) => faultOf(kind, random.pick(cluster.nodes))),
+  ).flat();
+  const together = Array.from({ length: pairs }, (): Fault => {
+    const [one, other] = random.shuffled(cluster.nodes).slice(0, 2);
+    const [first, second] = random.shuffled(KINDS.filter((kind) => kind !== 'database restarted'));
+    if (one === undefined || other === undefined || first === undefined || second === undefined)
+      throw new Error('two failures at once need two nodes');
+    return both(faultOf(first, one), faultOf(second, other));
+  });
+  return random.shuffled([...alone, ...together]);
+
+  function faultOf(kind: Kind, node: ChaosNode): Fault {
+    const name = kind.startsWith('database') ? kind : `${node.name} ${kind}`;
     const ms = lengthOf(kind, times, random);
     return { name, ms, from: random.below(80) / 100, run: () => run(kind, node, cluster, ms) };
-  });
+  }
+}
+
+function both(one: Fault, other: Fault): Fault {
+  return {
+    name: `${one.name} and ${other.name}`,
+    ms: Math.max(one.ms, other.ms),
+    from: one.from,
+    run: async () => void (await Promise.all([one.run(), other.run()])),
+  };
 }
 
 function lengthOf(kind: Kind, { frozenMs, cutMs, downMs }: FaultTimes, random: Random): number {
@@ -46,6 +77,7 @@ function lengthOf(kind: Kind, { frozenMs, cutMs, downMs }: FaultTimes, random: R
     case 'held':
       return cutMs;
     case 'database crashed':
+    case 'database restarted':
       return downMs;
     default:
       return kind satisfies never;
@@ -72,6 +104,10 @@ async function run(kind: Kind, node: ChaosNode, { server }: Cluster, ms: number)
       return node.proxy.release();
     case 'database crashed':
       await server.own?.crash();
+      await pass(ms);
+      return server.own?.start();
+    case 'database restarted':
+      await server.own?.stop();
       await pass(ms);
       return server.own?.start();
     default:

@@ -10,7 +10,7 @@ import type { Known, Told } from '../history/known.ts';
 import type { PostgresServer } from '../postgres.ts';
 import { call, eventually } from '../server.ts';
 import { readEverything } from '../store-events.ts';
-import { type Fault, type FaultTimes, scheduleOf, untilWell } from './faults.ts';
+import { type Fault, type FaultTimes, type Schedule, scheduleOf, untilWell } from './faults.ts';
 import { type Load, startLoad, toldOf } from './load.ts';
 import { type Cluster, startCluster } from './nodes.ts';
 import { startOutside } from './outside.ts';
@@ -18,12 +18,10 @@ import { type Random, randomOf } from './random.ts';
 import { differingRows } from './read-models.ts';
 import { type Wish, wishes } from './tasks.ts';
 
-export interface Trial extends FaultTimes {
+export interface Trial extends FaultTimes, Schedule {
   readonly nodes: number;
   readonly executions: number;
   readonly clients: number;
-  /** How often each kind of failure happens. */
-  readonly rounds: number;
   /** Lease of a worker session, seconds. */
   readonly leaseSeconds: number;
   /** Longest time from the last acknowledgement to the last end, milliseconds. */
@@ -51,7 +49,7 @@ export async function surviveChaos(server: PostgresServer, trial: Trial, seed: n
   try {
     const wanted = wishes(trial.executions, outside.url, random);
     const load = startLoad(cluster.nodes, wanted, trial.clients, random);
-    await suffer(scheduleOf(cluster, trial.rounds, trial, random), load, wanted.length, trial.settleMs);
+    await suffer(scheduleOf(cluster, trial, trial, random), load, wanted.length, trial.settleMs);
     await load.done;
     say(`all ${load.acknowledged()} acknowledged`);
     for (const node of cluster.nodes) await untilWell(node);
