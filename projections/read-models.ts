@@ -1,5 +1,5 @@
 /** All read models: their tables as Kysely sees them, and how they are made. Everything here can be thrown away and rebuilt. */
-import type { ColumnDefinitionBuilder, CreateIndexBuilder, Kysely } from 'kysely';
+import type { ColumnDefinitionBuilder, CreateIndexBuilder, CreateTableBuilder, Kysely } from 'kysely';
 
 /** Type of a column; `?` where it may be null. */
 type Column = 'text' | 'text?' | 'integer' | 'integer?' | 'real?';
@@ -405,8 +405,17 @@ export function nextTable(name: ReadModelName): string {
   return `${name}__next`;
 }
 
-/** Creates one table with its indexes, unless it is there. `as` is its physical name. */
-export async function createTable(db: Kysely<unknown>, name: ReadModelName, as: string = name): Promise<void> {
+/** Creates one table without its indexes, unless it is there. */
+export async function createTable(db: Kysely<unknown>, name: ReadModelName): Promise<void> {
+  await tableOf(db, name).execute();
+}
+
+/** One table without its indexes, to be made unless it is there. `as` is its physical name. */
+export function tableOf(
+  db: Kysely<unknown>,
+  name: ReadModelName,
+  as: string = name,
+): CreateTableBuilder<string, string> {
   const table: Table = TABLES[name];
   let creation = db.schema.createTable(as).ifNotExists();
   for (const [column, type] of Object.entries(table.columns)) {
@@ -416,7 +425,7 @@ export async function createTable(db: Kysely<unknown>, name: ReadModelName, as: 
       nullable ? build : build.notNull(),
     );
   }
-  await creation.addPrimaryKeyConstraint(`${as}_key`, [...table.key] as never).execute();
+  return creation.addPrimaryKeyConstraint(`${as}_key`, [...table.key] as never);
 }
 
 /** Creates the secondary indexes of a table. */

@@ -7,7 +7,7 @@ import type { EventPage, EventStore } from '../src/ports/event-store.ts';
 import type { Checkpoint, ProjectionStore, Statement } from '../src/ports/read-store.ts';
 import { originOf } from './log-origin.ts';
 import type { Projection } from './projection.ts';
-import { createIndexes, createTable, indexesOf, nextTable, type ReadModels } from './read-models.ts';
+import { indexesOf, nextTable, type ReadModels, tableOf } from './read-models.ts';
 import { StatementCompiler } from './statements.ts';
 
 /** Events in one transaction while catching up. */
@@ -45,6 +45,8 @@ export class ProjectionRunner {
   readonly #options: RunnerOptions;
   readonly #compiler: StatementCompiler;
   #turn: Promise<unknown> = Promise.resolve();
+  /** One after the other: two would build the same tables. */
+  #rebuilds: Promise<unknown> = Promise.resolve();
   #isOriginKnown = false;
 
   constructor(
@@ -118,11 +120,15 @@ export class ProjectionRunner {
     if (wrong !== undefined) {
       throw new RatchetError('not_found', `there is no projection ${wrong}; known are ${known.join(', ')}`);
     }
-    for (const kept of this.#kept) {
-      if (names !== undefined && !names.includes(kept.projection.name)) continue;
-      await this.#rebuild(kept, onProgress);
-    }
-    if (names === undefined) await this.#noteOrigin();
+    const rebuilt = this.#rebuilds.then(async () => {
+      for (const kept of this.#kept) {
+        if (names !== undefined && !names.includes(kept.projection.name)) continue;
+        await this.#rebuild(kept, onProgress);
+      }
+      if (names === undefined) await this.#noteOrigin();
+    });
+    this.#rebuilds = rebuilt.catch(() => undefined);
+    await rebuilt;
   }
 
   /** Nothing is added to rows of another log: they wait for a rebuild. */
@@ -161,11 +167,12 @@ export class ProjectionRunner {
   }
 
   async #create(kept: Kept): Promise<void> {
-    for (const table of kept.projection.tables) {
-      await createTable(this.#db as Kysely<unknown>, table);
-      await createIndexes(this.#db as Kysely<unknown>, table);
-    }
-    await this.#rows.putCheckpoint(checkpointOf(kept));
+    const db = this.#db as Kysely<unknown>;
+    const made = kept.projection.tables.flatMap((table) => [tableOf(db, table), ...indexesOf(db, table)]);
+    await this.#rows.change(
+      made.map((one) => one.compile()),
+      checkpointOf(kept),
+    );
   }
 
   async #applyPage(page: EventPage): Promise<void> {
@@ -241,10 +248,11 @@ export class ProjectionRunner {
   async #rebuildBeside(kept: Kept, onProgress?: (name: string, position: Position) => void): Promise<void> {
     const { projection } = kept;
     const { tables, types } = projection;
-    for (const table of tables) {
-      await this.#db.schema.dropTable(nextTable(table)).ifExists().execute();
-      await createTable(this.#db as Kysely<unknown>, table, nextTable(table));
-    }
+    const fresh = tables.flatMap((table) => [
+      this.#db.schema.dropTable(nextTable(table)).ifExists().compile(),
+      tableOf(this.#db as Kysely<unknown>, table, nextTable(table)).compile(),
+    ]);
+    await this.#rows.apply(fresh, []);
     const compiler = new StatementCompiler(this.#db as unknown as Kysely<never>, nextTable);
     let position = START;
     const advance = async (): Promise<boolean> => {

@@ -15,7 +15,7 @@ interface Rebuild {
 }
 
 class ThreadedProjector implements Projector {
-  readonly progress = new Progress();
+  readonly progress = new Progress((position) => this.#tell({ type: 'wanted', position }));
   readonly #settings: ProjectorSettings;
   readonly #onTrouble: (error: unknown) => void;
   readonly #rebuilds = new Map<number, Rebuild>();
@@ -52,12 +52,11 @@ class ThreadedProjector implements Projector {
   }
 
   rebuild(names: readonly string[] | undefined): Promise<void> {
-    const worker = this.#worker;
-    if (worker === null) return Promise.reject(this.#gone());
+    if (this.#worker === null) return Promise.reject(this.#gone());
     return new Promise((resolve, reject) => {
       this.#rebuildId += 1;
       this.#rebuilds.set(this.#rebuildId, { resolve, reject });
-      send(worker, { type: 'rebuild', id: this.#rebuildId, names: names === undefined ? null : [...names] });
+      this.#tell({ type: 'rebuild', id: this.#rebuildId, names: names === undefined ? null : [...names] });
     });
   }
 
@@ -65,8 +64,12 @@ class ThreadedProjector implements Projector {
     this.#isClosing = true;
     if (this.#restart !== null) clearTimeout(this.#restart);
     if (this.#worker === null) this.#closed.resolve();
-    else send(this.#worker, { type: 'close' });
+    else this.#tell({ type: 'close' });
     return this.#closed.promise;
+  }
+
+  #tell(message: ToProjector): void {
+    this.#worker?.postMessage(message);
   }
 
   #startThread(): void {
@@ -123,10 +126,6 @@ class ThreadedProjector implements Projector {
     const words = this.#isClosing ? 'the projector is closed' : 'the projector thread has ended and is started again';
     return new RatchetError('store_unavailable', words, { cause: this.#lastError });
   }
-}
-
-function send(worker: Worker, message: ToProjector): void {
-  worker.postMessage(message);
 }
 
 /**

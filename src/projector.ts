@@ -4,10 +4,11 @@ import type { ReadStore } from '../infra/read-store/read-store.ts';
 import { PROJECTIONS } from '../projections/index.ts';
 import type { ReadModels } from '../projections/read-models.ts';
 import { ProjectionRunner, type ProjectionStatus } from '../projections/runner.ts';
-import { type ErrorCode, RatchetError } from './domain/errors.ts';
+import { RatchetError } from './domain/errors.ts';
 import { type Position, START } from './domain/event.ts';
 import type { EventStore } from './ports/event-store.ts';
 import type { ProjectionProgress } from './ports/read-store.ts';
+import type { Refusal } from './ports/rebuild-requests.ts';
 import { keepProjecting } from './projecting.ts';
 
 export interface Projector {
@@ -28,12 +29,6 @@ export interface ProjectorSettings {
   readonly mayLead?: boolean;
 }
 
-/** An error as it crosses from the thread. */
-export interface Refusal {
-  readonly code: ErrorCode;
-  readonly message: string;
-}
-
 /** Thread to process, and process to thread. */
 export type FromProjector =
   | { readonly type: 'reached'; readonly position: Position }
@@ -43,6 +38,8 @@ export type FromProjector =
   | { readonly type: 'trouble'; readonly error: Refusal };
 export type ToProjector =
   | { readonly type: 'rebuild'; readonly id: number; readonly names: readonly string[] | null }
+  /** Somebody waits for it. */
+  | { readonly type: 'wanted'; readonly position: Position }
   | { readonly type: 'close' };
 
 /** Who waits for which position. */
@@ -52,10 +49,17 @@ export class Progress implements ProjectionProgress {
   #stopped: RatchetError | null = null;
   #waiters: { readonly position: Position; readonly resolve: () => void; readonly reject: (error: unknown) => void }[] =
     [];
+  readonly #onWait: (position: Position) => void;
+
+  /** @param onWait told of each position that somebody waits for */
+  constructor(onWait: (position: Position) => void = () => undefined) {
+    this.#onWait = onWait;
+  }
 
   reach(position: Position, timeoutMs: number): Promise<void> {
     if (this.#stopped !== null) return Promise.reject(this.#stopped);
     if (position <= this.#position) return Promise.resolve();
+    this.#onWait(position);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiters = this.#waiters.filter((waiter) => waiter.resolve !== done);

@@ -23,7 +23,7 @@ BEGIN
 END
 $script$;
 REVOKE ALL ON events, ratchet_migrations FROM PUBLIC, ${name};
-GRANT ALL ON projection_checkpoints, rate_counts, read_store_origin TO ${name};
+GRANT ALL ON projection_checkpoints, projection_rebuilds, projector, rate_counts, read_store_origin TO ${name};
 REVOKE ALL ON FUNCTION append_events FROM PUBLIC;
 GRANT SELECT, INSERT ON events TO ${name};
 GRANT SELECT ON ratchet_migrations TO ${name};

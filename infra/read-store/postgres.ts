@@ -9,6 +9,8 @@ import { assertReachable, connections, type PostgresOptions } from '../postgres/
 import { NUMBERS_AS_NUMBERS, postgresDialect } from './postgres-dialect.ts';
 import { ProjectorSession, type Sender } from './projector-session.ts';
 import type { ReadStore } from './read-store.ts';
+import { rebuildRequests } from './rebuild-requests.ts';
+import { versionsIn } from './versions-text.ts';
 
 export interface PostgresReadOptions extends PostgresOptions {
   /** Whether missing tables are made at start; else it fails where any are missing. True by default. */
@@ -41,6 +43,14 @@ export const READ_STORE_MIGRATIONS: readonly Migration[] = [
     readableFrom: 1,
     sql: 'CREATE TABLE read_store_origin (lone boolean PRIMARY KEY CHECK (lone), origin text)',
   },
+  {
+    name: 'read-store-4-projector',
+    readableFrom: 1,
+    sql: `CREATE TABLE projector (lone boolean PRIMARY KEY CHECK (lone), versions text NOT NULL);
+    CREATE TABLE projection_rebuilds (
+      id text PRIMARY KEY, names text, status text NOT NULL, error_code text, error text, asked_at bigint NOT NULL
+    )`,
+  },
 ];
 
 const PUT = `INSERT INTO projection_checkpoints (name, version, position, status, error) VALUES ($1, $2, $3, $4, $5)
@@ -51,6 +61,9 @@ const ALL = 'SELECT name, version, position, status, error FROM projection_check
 const ORIGIN = 'SELECT origin FROM read_store_origin';
 const PUT_ORIGIN = `INSERT INTO read_store_origin (lone, origin) VALUES (true, $1)
   ON CONFLICT (lone) DO UPDATE SET origin = excluded.origin`;
+const ANNOUNCE = `INSERT INTO projector (lone, versions) VALUES (true, $1)
+  ON CONFLICT (lone) DO UPDATE SET versions = excluded.versions`;
+const ANNOUNCED = 'SELECT versions FROM projector';
 const NOT_ALLOWED = '42501';
 const LEASE_MS = 10_000;
 /** Tables may be large when their indexes are made. */
@@ -73,11 +86,13 @@ export async function openPostgresReadStore<Schema>(
     await shared.close();
     throw error;
   }
-  const db = new Kysely<Schema>({ dialect: postgresDialect(shared.pool, (error) => toldError(error, shared.place)) });
+  const dialect = postgresDialect(shared.pool, (error) => toldError(error, shared.place));
+  const db = new Kysely<Schema>({ dialect });
   const session = new ProjectorSession(shared, options.leaseMs ?? LEASE_MS);
   return {
     db,
     projections: projectionStore(session, shared.place),
+    rebuilds: rebuildRequests(dialect),
     async hold(displacing = false) {
       try {
         const lock = await session.hold(displacing);
@@ -122,6 +137,12 @@ function projectionStore(sender: Sender, place: string): ProjectionStore {
       return typeof origin === 'string' ? origin : null;
     },
     putOrigin: async (origin) => void (await told(sender.transaction([{ sql: PUT_ORIGIN, parameters: [origin] }]))),
+    announce: async (versions) =>
+      void (await told(sender.transaction([{ sql: ANNOUNCE, parameters: [JSON.stringify(versions)] }]))),
+    announced: async () => {
+      const { rows } = await told(sender.query({ sql: ANNOUNCED, parameters: [] }));
+      return versionsIn(rows[0]?.['versions']);
+    },
     change: async (statements, checkpoint) =>
       void (await told(sender.transaction([...statements, put(checkpoint)], { stalledMs: LONGEST_CHANGE_MS }))),
   };

@@ -1,12 +1,7 @@
 /** What an open read store is, whichever database keeps it. */
 import type { Kysely } from 'kysely';
-import type { HeldLock } from '../../src/ports/held-lock.ts';
-import type { ProjectionStore } from '../../src/ports/read-store.ts';
-
-/** The right to project, and the way to do it, which ends with that right. */
-export interface ProjectionLock extends HeldLock {
-  readonly projections: ProjectionStore;
-}
+import type { ProjectionLock, ProjectionStore } from '../../src/ports/read-store.ts';
+import type { RebuildRequests } from '../../src/ports/rebuild-requests.ts';
 
 export interface ReadStore<Schema> {
   /** For queries. */
@@ -21,5 +16,6 @@ export interface ReadStore<Schema> {
    * Fails with `store_unavailable`.
    */
   hold(displacing?: boolean): Promise<ProjectionLock | null>;
+  readonly rebuilds: RebuildRequests;
   close(): void | Promise<void>;
 }

@@ -7,11 +7,17 @@ import { IN_MEMORY } from '../event-store/sqlite-file.ts';
 import { holdLock } from '../event-store/sqlite-lock.ts';
 import { bindable, nodeSqliteDialect, StatementCache } from './node-sqlite-dialect.ts';
 import type { ReadStore } from './read-store.ts';
+import { rebuildRequests } from './rebuild-requests.ts';
+import { versionsIn } from './versions-text.ts';
 
 const TABLES = `create table if not exists projection_checkpoints (
   name text primary key, version integer not null, position text not null, status text not null, error text
 ) strict;
-create table if not exists read_store_origin (lone integer primary key check (lone = 1), origin text) strict`;
+create table if not exists read_store_origin (lone integer primary key check (lone = 1), origin text) strict;
+create table if not exists projector (lone integer primary key check (lone = 1), versions text not null) strict;
+create table if not exists projection_rebuilds (
+  id text primary key, names text, status text not null, error_code text, error text, asked_at integer not null
+) strict`;
 
 /**
  * Opens the read store; `:memory:` for one that lives as long as the process.
@@ -20,11 +26,13 @@ create table if not exists read_store_origin (lone integer primary key check (lo
 export function openSqliteReadStore<Schema>(file: string): ReadStore<Schema> {
   const database = open(file);
   const statements = new StatementCache(database);
-  const db = new Kysely<Schema>({ dialect: nodeSqliteDialect(database) });
+  const dialect = nodeSqliteDialect(database);
+  const db = new Kysely<Schema>({ dialect });
   const projections = projectionStore(database, statements);
   return {
     db,
     projections,
+    rebuilds: rebuildRequests(dialect),
     hold: async () => {
       const lock = holdLock(file === IN_MEMORY ? IN_MEMORY : `${file}.lock`);
       if (lock === null) return null;
@@ -75,6 +83,11 @@ function projectionStore(database: DatabaseSync, statements: StatementCache): Pr
     },
     putOrigin: async (origin) =>
       void statements.get('insert or replace into read_store_origin (lone, origin) values (1, ?)').run(origin),
+    announce: async (versions) =>
+      void statements
+        .get('insert or replace into projector (lone, versions) values (1, ?)')
+        .run(JSON.stringify(versions)),
+    announced: async () => versionsIn(statements.get('select versions from projector').get()?.['versions']),
     change: async (changes, checkpoint) => {
       transaction(database, statements, () => {
         for (const change of changes) database.exec(change.sql);

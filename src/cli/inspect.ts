@@ -77,7 +77,7 @@ export async function projectionStatus(settings: AppSettings, output: Output): P
   });
 }
 
-/** Builds read models anew. Fails with `unsupported` while a server projects the same database. */
+/** Builds read models anew, or has them built by the server that projects the same database. */
 export async function rebuildProjections(
   settings: AppSettings,
   names: readonly string[],

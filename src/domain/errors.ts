@@ -151,6 +151,10 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(ERRORS, text);
+}
+
 /** Facts about an error that a program can use: field names, paths, limits, ids. Never a secret. */
 export type ErrorDetails = Readonly<Record<string, unknown>>;
 

@@ -1,5 +1,6 @@
 /** What projections ask of the database that holds read models: apply row changes and checkpoints in one transaction. */
 import type { Position } from '../domain/event.ts';
+import type { HeldLock } from './held-lock.ts';
 
 export interface Statement {
   readonly sql: string;
@@ -35,8 +36,17 @@ export interface ProjectionStore {
   origin(): Promise<string | null>;
   /** Notes which log the rows are of, whatever was noted; null: there are none of any. */
   putOrigin(origin: string | null): Promise<void>;
+  /** Tells others of which versions, by projection, the program is that projects from now on. */
+  announce(versions: Readonly<Record<string, number>>): Promise<void>;
+  /** What was announced last; null before that. */
+  announced(): Promise<Readonly<Record<string, number>> | null>;
   /** Runs schema changes and stores a checkpoint as it is, in one transaction. */
   change(statements: readonly Statement[], checkpoint: Checkpoint): Promise<void>;
+}
+
+/** The right to project, and the way to do it, which ends with that right. */
+export interface ProjectionLock extends HeldLock {
+  readonly projections: ProjectionStore;
 }
 
 /** How far the read models are, as queries see it. */

@@ -14,7 +14,13 @@ import {
   startServerProcess,
 } from '../support/server.ts';
 
-const ALL = ['event-log-1-events', 'read-store-1-checkpoints', 'read-store-2-rate-counts', 'read-store-3-origin'];
+const ALL = [
+  'event-log-1-events',
+  'read-store-1-checkpoints',
+  'read-store-2-rate-counts',
+  'read-store-3-origin',
+  'read-store-4-projector',
+];
 
 let server: PostgresServer;
 let home: Home;

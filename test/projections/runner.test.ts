@@ -271,6 +271,16 @@ describe('a rebuild', () => {
     expect(await indexes()).toEqual(before);
   });
 
+  it('waits for one that is under way', async () => {
+    const { events, rows } = openStores();
+    const running = await run(events, rows, [workers, notes(1)]);
+    await running.reach(await sessionStarted(events, 'a'));
+    await Promise.all([running.runner.rebuild(), running.runner.rebuild(['notes']), running.runner.rebuild()]);
+    await running.reach(await sessionStarted(events, 'b'));
+    expect(await noted(rows)).toEqual(['a v1', 'b v1']);
+    expect(await sessions(rows)).toEqual(['a', 'b']);
+  });
+
   it('of a projection that does not exist names those that do', async () => {
     const { events, rows } = openStores();
     const running = await run(events, rows, [workers, notes(1)]);

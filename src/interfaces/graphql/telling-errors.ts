@@ -1,6 +1,6 @@
 /** Tells errors as GraphQL does, with the codes that every surface uses; what is not ours is told as `internal` and nothing more. */
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
-import { asRatchetError, ERRORS, type ErrorCode, isRatchetError } from '../../domain/errors.ts';
+import { asRatchetError, ERRORS, type ErrorCode, isErrorCode, isRatchetError } from '../../domain/errors.ts';
 import { retryAfterOf } from '../errors.ts';
 import { record } from './values.ts';
 
@@ -75,11 +75,7 @@ function withoutValues(message: string): string {
 }
 
 function codeIn(code: unknown): ErrorCode | null {
-  return typeof code === 'string' && isCode(code) ? code : null;
-}
-
-function isCode(code: string): code is ErrorCode {
-  return Object.hasOwn(ERRORS, code);
+  return typeof code === 'string' && isErrorCode(code) ? code : null;
 }
 
 /** @returns the HTTP status that goes with a told error. */

@@ -1,0 +1,204 @@
+/** What a process does for the read models as long as it lives: projects while it has the right to, else follows who has. */
+import type { Kysely } from 'kysely';
+import type { Projection } from '../projections/projection.ts';
+import type { ReadModels } from '../projections/read-models.ts';
+import { ProjectionRunner, type ProjectionStatus } from '../projections/runner.ts';
+import { aheadOf, behindOf, isNewer, type Versions, versionsOf } from '../projections/versions.ts';
+import { askRebuild, serveRebuilds, told } from './asked-rebuilds.ts';
+import { RatchetError } from './domain/errors.ts';
+import { type Position, START } from './domain/event.ts';
+import { InterruptiblePause } from './interruptible-pause.ts';
+import type { EventStore } from './ports/event-store.ts';
+import type { Checkpoint, ProjectionLock, ProjectionStore } from './ports/read-store.ts';
+import type { RebuildRequests } from './ports/rebuild-requests.ts';
+import { keepProjecting } from './projecting.ts';
+import type { FromProjector } from './projector.ts';
+
+/** How often a process that follows looks how far the other is: rarely, unless somebody waits here. */
+const LOOK_MS = 1_000;
+const WAITED_FOR_LOOK_MS = 10;
+/** Whoever waits longer sees what is new a little later. */
+const WAITED_FOR_MS = 10_000;
+const UNREADY_LOOK_MS = 50;
+const TRY_MS = 1_000;
+/** Whoever has lost the right to project lets others try first: they may have taken it for a reason. */
+const LOST_MS = 2_000;
+const OLDER_PATIENCE_MS = 30_000;
+
+export interface ProjectorParts {
+  readonly events: EventStore;
+  readonly rows: {
+    readonly db: Kysely<ReadModels>;
+    readonly projections: ProjectionStore;
+    readonly rebuilds: RebuildRequests;
+    hold(displacing?: boolean): Promise<ProjectionLock | null>;
+  };
+  readonly projections: readonly Projection[];
+  /** False where this process only follows. */
+  readonly mayLead: boolean;
+  /** How long nobody projects before an older program takes the read models of a newer one back; 30,000 ms by default. */
+  readonly olderPatienceMs?: number;
+  readonly tell: (message: FromProjector) => void;
+}
+
+export class ProjectorTurns {
+  readonly #parts: ProjectorParts;
+  readonly #own: Versions;
+  readonly #rest = new InterruptiblePause();
+  readonly #restOfServing = new InterruptiblePause();
+  #isFollowing = false;
+  #isReady = false;
+  #reached: Position = START;
+  #wanted: { readonly position: Position; readonly at: number } = { position: START, at: 0 };
+  #tryAt = 0;
+  /** Since when nobody was seen to project; null while somebody does. */
+  #freeSince: number | null = null;
+  #wasHeld = false;
+  #toldOf = '';
+
+  constructor(parts: ProjectorParts) {
+    this.#parts = parts;
+    this.#own = versionsOf(parts.projections);
+  }
+
+  /** Takes turns until `signal` aborts. Fails with an error of a store while it follows or begins to project. */
+  async run(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const lock = await this.#follow(signal);
+      if (lock === null) return;
+      try {
+        await this.#lead(lock, AbortSignal.any([signal, lock.lost]));
+      } catch (error) {
+        if (!lock.lost.aborted) throw error;
+      } finally {
+        await lock.release();
+      }
+      this.#tryAt = performance.now() + LOST_MS;
+    }
+  }
+
+  /** To be told of each position that somebody waits for. */
+  wanted(position: Position): void {
+    this.#wanted = { position, at: performance.now() };
+    this.#rest.cut();
+  }
+
+  /** Rebuilds projections (null: all), here or where they are projected. Fails as {@link askRebuild}. */
+  async rebuild(names: readonly string[] | null, signal: AbortSignal): Promise<void> {
+    const { rebuilds } = this.#parts.rows;
+    await askRebuild({ requests: rebuilds, onAsked: () => this.#restOfServing.cut() }, names, signal);
+    if (this.#isFollowing) await this.#look();
+  }
+
+  async #lead({ projections }: ProjectionLock, signal: AbortSignal): Promise<void> {
+    const { events, rows, tell } = this.#parts;
+    await projections.announce(this.#own);
+    const runner = new ProjectionRunner({ events, rows: projections, db: rows.db }, this.#parts.projections, {
+      onReached: (position) => tell({ type: 'reached', position }),
+      onStatus: (statuses) => tell({ type: 'statuses', statuses }),
+    });
+    await runner.prepare();
+    this.#tellReady();
+    const onTrouble = (error: unknown): void => tell({ type: 'trouble', error: told(error) });
+    const serving = serveRebuilds(
+      { requests: rows.rebuilds, rebuild: (names) => runner.rebuild(names), rest: this.#restOfServing, onTrouble },
+      signal,
+    );
+    await keepProjecting(runner, onTrouble, signal);
+    await serving;
+  }
+
+  /** While another process projects, tells how far it is; answers with the lock once that one has gone, null at the end. */
+  async #follow(signal: AbortSignal): Promise<ProjectionLock | null> {
+    this.#isFollowing = true;
+    try {
+      while (!signal.aborted) {
+        const stored = await this.#look();
+        if (this.#parts.mayLead && performance.now() >= this.#tryAt) {
+          const lock = await this.#try(stored);
+          if (lock !== null) return lock;
+        }
+        await this.#rest.wait(this.#restMs(), signal);
+      }
+      return null;
+    } finally {
+      this.#isFollowing = false;
+    }
+  }
+
+  #restMs(): number {
+    if (!this.#isReady) return UNREADY_LOOK_MS;
+    const { position, at } = this.#wanted;
+    const isWaitedFor = position > this.#reached && performance.now() - at < WAITED_FOR_MS;
+    return isWaitedFor ? WAITED_FOR_LOOK_MS : LOOK_MS;
+  }
+
+  async #try(stored: Versions): Promise<ProjectionLock | null> {
+    const { rows } = this.#parts;
+    this.#tryAt = performance.now() + TRY_MS;
+    const lock = await rows.hold();
+    if (lock !== null) return this.#unlessOlder(lock);
+    // Others of this release look now and then as well, and are no reason to wait longer.
+    if (this.#wasHeld) this.#freeSince = null;
+    this.#wasHeld = true;
+    if (aheadOf(this.#own, stored).length === 0) return null;
+    const announced = await rows.projections.announced();
+    if (announced === null || !isNewer(this.#own, announced)) return null;
+    this.#tryAt = 0;
+    return rows.hold(true);
+  }
+
+  /** Read models of a newer program are left to one of that kind, unless there is none any more. */
+  async #unlessOlder(lock: ProjectionLock): Promise<ProjectionLock | null> {
+    this.#wasHeld = false;
+    const stored = versionsOf(await lock.projections.checkpoints());
+    const now = performance.now();
+    this.#freeSince ??= now;
+    const { olderPatienceMs = OLDER_PATIENCE_MS } = this.#parts;
+    if (behindOf(this.#own, stored).length === 0 || now - this.#freeSince >= olderPatienceMs) return lock;
+    await lock.release();
+    return null;
+  }
+
+  /** Tells what there is to tell. @returns the versions of the read models. */
+  async #look(): Promise<Versions> {
+    const checkpoints = await this.#parts.rows.projections.checkpoints();
+    const stored = versionsOf(checkpoints);
+    const outdated = aheadOf(this.#own, stored);
+    const own = checkpoints.filter(({ name }) => this.#own[name] !== undefined);
+    const statuses = own.map((checkpoint) => statusOf(checkpoint, outdated));
+    this.#parts.tell({ type: 'statuses', statuses });
+    if (outdated.length === 0) {
+      const [lowest = START] = own.map(({ position }) => position).sort();
+      if (lowest > this.#reached) this.#reached = lowest;
+      this.#parts.tell({ type: 'reached', position: lowest });
+      this.#tellReady();
+    }
+    this.#tellDifference(stored);
+    return stored;
+  }
+
+  #tellReady(): void {
+    if (!this.#isReady) this.#parts.tell({ type: 'ready' });
+    this.#isReady = true;
+  }
+
+  /** Once for each difference. */
+  #tellDifference(stored: Versions): void {
+    const newer = behindOf(this.#own, stored);
+    const words = newer.map((name) => `${name} ${stored[name]}, here ${this.#own[name]}`).join('; ');
+    if (words === this.#toldOf) return;
+    this.#toldOf = words;
+    if (words === '') return;
+    const message = `a newer program projects these read models (versions: ${words}): upgrade this one`;
+    this.#parts.tell({ type: 'trouble', error: told(new RatchetError('read_models_differ', message)) });
+  }
+}
+
+/** What is of an older program is about to be rebuilt. */
+function statusOf(
+  { name, version, position, status, error }: Checkpoint,
+  outdated: readonly string[],
+): ProjectionStatus {
+  return { name, version, position, status: outdated.includes(name) ? 'rebuilding' : status, error };
+}
