@@ -1,6 +1,6 @@
 /** Read models in PostgreSQL: one connection for projections, a pool for queries; everything in it can be thrown away. */
 import { Kysely } from 'kysely';
-import type { QueryResult } from 'pg';
+import { DatabaseError, type QueryResult } from 'pg';
 import { RatchetError } from '../../src/domain/errors.ts';
 import type { Checkpoint, CheckpointMove, ProjectionStore, Statement } from '../../src/ports/read-store.ts';
 import { isOfStatement, storeError } from '../postgres/errors.ts';
@@ -65,6 +65,8 @@ const ANNOUNCE = `INSERT INTO projector (lone, versions) VALUES (true, $1)
   ON CONFLICT (lone) DO UPDATE SET versions = excluded.versions`;
 const ANNOUNCED = 'SELECT versions FROM projector';
 const NOT_ALLOWED = '42501';
+/** Undefined column, undefined table. */
+const OF_ANOTHER_RELEASE = new Set(['42703', '42P01']);
 const LEASE_MS = 10_000;
 /** Tables may be large when their indexes are made. */
 const LONGEST_CHANGE_MS = 3_600_000;
@@ -86,7 +88,7 @@ export async function openPostgresReadStore<Schema>(
     await shared.close();
     throw error;
   }
-  const dialect = postgresDialect(shared.pool, (error) => toldError(error, shared.place));
+  const dialect = postgresDialect(shared.pool, (error) => readError(error, shared.place));
   const db = new Kysely<Schema>({ dialect });
   const session = new ProjectorSession(shared, options.leaseMs ?? LEASE_MS);
   return {
@@ -162,6 +164,13 @@ function assertMoved(moves: readonly CheckpointMove[], results: readonly QueryRe
 /** What the rows or the program are to blame for is told as it is, and stops the projection that it belongs to. */
 function toldError(error: unknown, place: string): unknown {
   return isOfRows(error) ? error : storeError(error, place);
+}
+
+/** Queries name tables and columns that a program of this release has made: where they are missing, another has been here. */
+function readError(error: unknown, place: string): unknown {
+  if (!(error instanceof DatabaseError) || !OF_ANOTHER_RELEASE.has(error.code ?? '')) return toldError(error, place);
+  const words = `the read models in ${place} are of another release of this program: ${error.message}`;
+  return new RatchetError('read_models_differ', words, { cause: error });
 }
 
 /** Neither the connection nor the disk: constraints, values that do not fit, and SQL that is wrong. */

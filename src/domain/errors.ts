@@ -132,7 +132,7 @@ export const ERRORS = {
   read_models_differ: rule(
     500,
     'server',
-    'Correct the addresses of log and read models; or run `ratchet projections rebuild`, if these read models may go.',
+    'Correct the addresses of log and read models, or upgrade a program that is older than they are; or run `ratchet projections rebuild`, if these read models may go.',
   ),
   clock_differs: rule(500, 'server', 'Let both machines set their clocks over NTP, then start again.'),
   export_damaged: rule(

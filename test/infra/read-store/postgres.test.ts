@@ -155,6 +155,18 @@ describe('read models', () => {
   });
 });
 
+test('a query for a column that another release has removed says so', async () => {
+  const url = await server.newSchema();
+  const rows = await openPostgresReadStore<ReadModels>(url, { poolSize: 2 });
+  await projected(rows);
+  await server.run(url, 'ALTER TABLE workers DROP COLUMN host');
+  await expect(rows.db.selectFrom('workers').select('host').execute()).rejects.toMatchObject({
+    code: 'read_models_differ',
+    message: expect.stringContaining('another release of this program: column "host" does not exist'),
+  });
+  await rows.close();
+});
+
 describe('a projection store in PostgreSQL', () => {
   let url: string;
   let rows: Rows;
