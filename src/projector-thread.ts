@@ -26,7 +26,7 @@ parentPort?.on('message', (message: ToProjector) => {
     case 'wanted':
       return turns.wanted(message.position);
     case 'rebuild':
-      return void rebuild(message.id, message.names);
+      return rebuild(message.id, message.names);
     default:
       return message satisfies never;
   }
