@@ -23,6 +23,11 @@ export const server = section('The HTTP server of `serve`.', {
     choice(['api', 'worker', 'projector']),
     'What this node does: answer callers, run executions and fire schedules, keep read models; all of it unless named.',
   ),
+  shutdownDelayMs: setting(
+    duration('s'),
+    0,
+    'How long a node that ends goes on answering after its health has said so: as long as a balancer takes to notice.',
+  ),
   cors: cors('Which web pages may call REST and GraphQL.'),
   keepAliveMs: setting(duration('s'), 60_000, 'How long an idle connection stays open.'),
   requestTimeoutMs: setting(duration('s'), 30_000, 'Longest time for one request; executions go on beyond it.'),

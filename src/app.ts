@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
+import { setTimeout as pause } from 'node:timers/promises';
 import { dirname, join } from 'node:path';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ExecutionBounds } from '../commands/execute-task.ts';
@@ -180,9 +181,9 @@ export interface App {
   attach(http: FastifyInstance): void;
   /**
    * Takes up no more work, waits up to `graceMs` for what runs here, and leaves the rest to other nodes; health tells so
-   * from then on. What is asked for meanwhile is kept for them, too.
+   * from then on. What is asked for meanwhile is kept for them, too. Takes at least `noticeMs`.
    */
-  drain(graceMs: number): Promise<void>;
+  drain(graceMs: number, noticeMs?: number): Promise<void>;
   /** Stops taking work, waits up to `graceMs` for what runs, and frees everything. */
   close(graceMs?: number): Promise<void>;
 }
@@ -535,9 +536,9 @@ function appOf(settings: AppSettings, parts: Parts, { sources, meter }: Acting, 
         ...counting,
       };
     },
-    drain: async (graceMs) => {
+    drain: async (graceMs, noticeMs = 0) => {
       isDraining = true;
-      await runner.close(graceMs);
+      await Promise.all([pause(noticeMs), runner.close(graceMs)]);
       await parts.session.close();
     },
     close: async (graceMs = CLOSE_GRACE_MS) => {

@@ -197,6 +197,11 @@ export const REQUIREMENTS: Readonly<Record<string, readonly Proof[]>> = {
   ],
   A40: by('infra/logging.test.ts', 'writes to stderr where stdout carries something else'),
   A44: [
+    ...by(
+      'e2e/balanced.test.ts',
+      'tell a subscriber of any of them what runs on all of them',
+      'are restarted one after the other under load, and no request fails',
+    ),
     ...by('e2e/live-nodes.test.ts', 'log lines come over REST and GraphQL, each once'),
     ...by('e2e/mcp/leaving.test.ts', 'nobody hears what other nodes have for a session'),
     ...by('e2e/configured-server.test.ts', 'believes the proxies of server.trust_proxy, and nobody else'),
@@ -561,6 +566,7 @@ export const REQUIREMENTS: Readonly<Record<string, readonly Proof[]>> = {
     ...by('e2e/mcp/tools.test.ts', "answers the documents' own curl"),
     ...by('infra/network.test.ts', 'tells every address that the system tells'),
   ],
+  E1: by('e2e/package.test.ts', 'tells its version', 'runs a sample task once'),
   E3: by('config/documents.test.ts', '%s loads without a warning', 'are found under configs/ too'),
   E4: by('config/load.test.ts', 'fills in variables and defaults', 'never tell a secret'),
   E5: by('e2e/cli.test.ts', 'reads its configuration at the start, and a changed one at the next'),
@@ -581,15 +587,39 @@ export const REQUIREMENTS: Readonly<Record<string, readonly Proof[]>> = {
     ),
     ...by('e2e/live-nodes.test.ts', 'log lines come over REST and GraphQL, each once'),
   ],
+  E14: by('e2e/balanced.test.ts', 'go on where a restored backup ends'),
+  E15: by(
+    'e2e/shared-limits.test.ts',
+    'share a limit, go on by themselves while Redis is away, and count anew when it comes back empty',
+  ),
+  E17: by('e2e/balanced.test.ts', 'are restarted one after the other under load, and no request fails'),
+  E18: [
+    ...by(
+      'infra/postgres/migrations.test.ts',
+      'of many runners at once one applies, and the others find it done',
+      'without the right to migrate, an older database is refused with the way out',
+      'a program works on a database of the next release, and refuses one that it can not read',
+    ),
+    ...by('e2e/postgres.test.ts', 'migrate makes the tables once, tells what it did, and prints the rights of a role'),
+  ],
   E19: by(
     'e2e/package.test.ts',
     'a package contains the bundles, the launcher, samples, configuration and documents, and nothing else',
   ),
   E20: by('e2e/rest.test.ts', 'is short at /health and has every part below the prefix', 'may ask for health'),
-  // PostgreSQL and EventStoreDB come with their adapters.
+  E21: [
+    ...by('e2e/balanced.test.ts', 'go on where a restored backup ends'),
+    ...by(
+      'e2e/postgres.test.ts',
+      'a server keeps its log there: what it acknowledged outlives kill -9, and health tells of a lost database',
+    ),
+  ],
   E22: [
     ...by('e2e/configured-server.test.ts', 'goes on without Redis, and says so in the log and in its health'),
-    ...by('e2e/shared-limits.test.ts', 'share a limit, and go on by themselves while Redis is away'),
+    ...by(
+      'e2e/shared-limits.test.ts',
+      'share a limit, go on by themselves while Redis is away, and count anew when it comes back empty',
+    ),
     ...by('e2e/cli.test.ts', 'Database connection failed'),
   ],
 };

@@ -25,6 +25,8 @@ export interface ServeSettings extends ListenerSettings {
   readonly hasApi?: boolean;
   /** How long executions may run on when the process is asked to end, in milliseconds; 20,000 where left out. */
   readonly drainMs?: number;
+  /** How long it goes on answering at least when it is asked to end, milliseconds; 0 by default. */
+  readonly shutdownDelayMs?: number;
   readonly restPrefix: string;
   /** Whether REST is served; it is where left out. */
   readonly hasRest?: boolean;
@@ -84,7 +86,7 @@ export async function startServer(settings: AppSettings, serve: ServeSettings): 
     const port = typeof address === 'object' && address !== null ? address.port : serve.port;
     const host = serve.host.includes(':') ? `[${serve.host}]` : serve.host;
     const scheme = (serve.tls ?? null) === null ? 'http' : 'https';
-    const drain = () => app.drain(serve.drainMs ?? DRAIN_MS);
+    const drain = () => app.drain(serve.drainMs ?? DRAIN_MS, serve.shutdownDelayMs);
     return { app, http, url: `${scheme}://${host}:${port}`, drain, close: () => app.close() };
   } catch (error) {
     await app.close(0);

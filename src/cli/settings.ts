@@ -114,6 +114,7 @@ export function serveSettings(config: Config, version: string): ServeSettings {
     port: server.port,
     hasApi: rolesOf(config).includes('api'),
     drainMs: config.workers.drainMs,
+    shutdownDelayMs: server.shutdownDelayMs,
     restPrefix: rest.prefix.replace(/\/$/, ''),
     hasRest: rest.enabled,
     maxRequestBytes: limits.maxRequestSize,

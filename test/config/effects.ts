@@ -161,6 +161,10 @@ export const EFFECTS: Readonly<Record<string, Effect>> = {
   'limits.max_response_size': by(SERVER, 'bound the size of requests and answers'),
   'limits.max_concurrent_connections': by(SERVER, 'bound connections'),
   'limits.task_execution_memory_limit': by(EXECUTION, 'have the memory of limits.task_execution_memory_limit'),
+  'server.shutdown_delay': by(
+    'e2e/balanced.test.ts',
+    'are restarted one after the other under load, and no request fails',
+  ),
   'server.roles': by(NODES, 'do only what their roles say'),
   'workers.count': WORKERS,
   'workers.lease': by(NODES, 'take over what a killed one ran when its lease is over, and fire its schedules'),

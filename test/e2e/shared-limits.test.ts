@@ -7,7 +7,7 @@ import { call, eventually, openHome, startServerProcess } from '../support/serve
 const LIMIT = { requests: 3, windowMs: 3_600_000, burst: null };
 
 describe.skipIf(!HAS_REDIS)(`two servers with one Redis ${NEEDS_REDIS}`, () => {
-  it('share a limit, and go on by themselves while Redis is away', async () => {
+  it('share a limit, go on by themselves while Redis is away, and count anew when it comes back empty', async () => {
     using home = openHome();
     await using redis = await startRedis();
     const more = `redis:\n  url: "${redis.url}"\nrate_limiting:\n  global: { requests_per_minute: 6 }\n`;
@@ -24,6 +24,14 @@ describe.skipIf(!HAS_REDIS)(`two servers with one Redis ${NEEDS_REDIS}`, () => {
       (await health(one.url))['status'] === 'degraded' ? true : undefined,
     );
     expect([await ask(one.url), await ask(other.url)]).toEqual([200, 200]);
+
+    // It comes back empty: counts begin anew, and nothing else was in it.
+    await redis.start();
+    await eventually('it is noticed', async () => ((await health(one.url))['status'] === 'ok' ? true : undefined));
+    await eventually('it is noticed', async () => ((await health(other.url))['status'] === 'ok' ? true : undefined));
+    const counted = [];
+    for (let count = 0; count < 4; count += 1) counted.push(await ask(one.url), await ask(other.url));
+    expect(counted.slice(-2)).toEqual([429, 429]);
   });
 });
 

@@ -36,6 +36,8 @@ export interface PostgresServer {
   newDatabase(): Promise<string>;
   /** Address of a new, empty schema in a database that such schemas share: made in a moment. */
   newSchema(): Promise<string>;
+  /** Address of a new database that is what the one of `url` is now, as after a restore; whoever is connected there is cut off. */
+  copyOf(url: string): Promise<string>;
   /** Runs statements in the database of an address; answers with the rows of the last one. */
   run(url: string, sql: string, values?: readonly unknown[]): Promise<Record<string, unknown>[]>;
   /** Null where the server is somebody else's. */
@@ -67,9 +69,9 @@ function serverAt(url: string, own: OwnServer | null, remove: () => Promise<void
   const made: string[] = [];
   let shared: Promise<string> | null = null;
 
-  async function newDatabase(): Promise<string> {
+  async function newDatabase(template = 'template0'): Promise<string> {
     const name = `test_${randomUUID().replaceAll('-', '')}`;
-    await run(url, `CREATE DATABASE ${name} TEMPLATE template0`);
+    await run(url, `CREATE DATABASE ${name} TEMPLATE ${template}`);
     made.push(name);
     const address = new URL(url);
     address.pathname = `/${name}`;
@@ -85,9 +87,16 @@ function serverAt(url: string, own: OwnServer | null, remove: () => Promise<void
     return address.href;
   }
 
+  async function copyOf(original: string): Promise<string> {
+    const name = new URL(original).pathname.slice(1);
+    await run(url, 'SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1', [name]);
+    return await newDatabase(name);
+  }
+
   return {
-    newDatabase,
+    newDatabase: () => newDatabase(),
     newSchema,
+    copyOf,
     run,
     own,
     async close() {

@@ -92,6 +92,8 @@ export interface ServerProcess extends AsyncDisposable {
 export interface ServerOptions {
   /** YAML beside `server` and `database`. */
   readonly more?: string;
+  /** YAML below `server`, two spaces in. */
+  readonly server?: string;
   /** Address of the database as the file names it. */
   readonly database?: string;
   /** Connections to it, where it is a server; as many as the program takes by itself when left out. */
@@ -109,6 +111,7 @@ export interface ServerOptions {
 export async function startServerProcess(home: Home, options: ServerOptions = {}): Promise<ServerProcess> {
   const {
     more = '',
+    server = '',
     database = 'sqlite:ratchet.db',
     poolSize,
     port = 0,
@@ -116,14 +119,10 @@ export async function startServerProcess(home: Home, options: ServerOptions = {}
     env = {},
     isRead = true,
   } = options;
-  const pool =
-    poolSize === undefined
-      ? ''
-      : `  pool_size: ${poolSize}
-`;
+  const pool = poolSize === undefined ? '' : `  pool_size: ${poolSize}\n`;
   const config = home.file(
     'config.yaml',
-    `database:\n  url: "${database}"\n${pool}server:\n  host: 127.0.0.1\noutbound:\n  allow: ["127.0.0.0/8"]\n${more}`,
+    `database:\n  url: "${database}"\n${pool}server:\n  host: 127.0.0.1\n${server}outbound:\n  allow: ["127.0.0.0/8"]\n${more}`,
   );
   const child = spawn(process.execPath, [MAIN, 'serve', '--config', config, '--port', String(port), ...flags], {
     cwd: home.folder,
