@@ -142,7 +142,8 @@ export async function executeTask(
   else reservation?.cancel();
   if (reservation === null && handled.changed) {
     const runAt = request.options.runAt === null ? meta.now : timeOf(request.options.runAt);
-    deps.dispatcher.offer(request.executionId, request.options.priority, runAt);
+    const client = request.parent === null ? meta.principal.id : '';
+    deps.dispatcher.offer({ executionId: request.executionId, client, priority: request.options.priority }, runAt);
   }
   return { executionId: request.executionId, position: handled.position, created: handled.changed };
 }

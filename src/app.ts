@@ -41,6 +41,7 @@ import type { ReadModels } from '../projections/read-models.ts';
 import { openBatches } from '../queries/batch.ts';
 import { countDeliveries, deliveryTable } from '../queries/delivery.ts';
 import { countWork, dispatchTable } from '../queries/dispatch.ts';
+import { pickedDispatchTable } from '../queries/picked-dispatch.ts';
 import { sessionsTakenForAlive } from '../queries/worker.ts';
 import { RatchetError } from './domain/errors.ts';
 import { streamName } from './domain/event.ts';
@@ -70,6 +71,7 @@ import { FollowedKeys } from './reactors/follow-keys.ts';
 import { FollowedLogins, type SessionTimes } from './reactors/follow-logins.ts';
 import { FollowedTasks } from './reactors/follow-tasks.ts';
 import { followWishes } from './reactors/follow-wishes.ts';
+import { followWork } from './reactors/follow-work.ts';
 import { type LoggedTrace, logTraces } from './reactors/log-traces.ts';
 import { mcpSessionLog } from './reactors/mcp-session-log.ts';
 import { mirrorAudit } from './reactors/mirror-audit.ts';
@@ -342,7 +344,10 @@ async function openParts(settings: AppSettings, closers: Closers) {
       },
       completions,
       table: dispatchTable(rows.db),
+      shared: isPostgres(place.readStore) ? pickedDispatchTable(rows.db, settings.maxPerClient ?? null) : null,
+      progress: projector.progress,
       sessions: session,
+      isAlone: () => session.isAlone(),
       onTrouble,
     },
     {
@@ -350,6 +355,7 @@ async function openParts(settings: AppSettings, closers: Closers) {
       maxPerClient: settings.maxPerClient ?? null,
       node: process.version,
       scanMs: SCAN_MS,
+      countUpTo: bounds.queueSize,
     },
   );
   return { ...shared, countingHealth, onTrouble, rows, projector, session, completions, runner };
@@ -429,8 +435,9 @@ async function startReactors(settings: AppSettings, parts: Parts, closers: Close
       signal,
     );
   }
+  if (settings.runs && runner.finder !== null) void followWork(store, head, runner.finder, tell, signal);
+  if (settings.runs) await runner.start();
   if (settings.runs && has(settings, 'worker')) {
-    await runner.start();
     const elected = { ...parts, dispatcher: runner, isElected: () => session.isElected() };
     const schedules = new Schedules(elected, tell);
     closers.push(() => schedules.close());

@@ -178,7 +178,8 @@ export const OPERATIONS: readonly Operation[] = [
       const meta = { ...metaOf(core, caller, 'answer_question', input), correlationId: input.execution_id };
       const { state, position } = await giveAnswer(core.execute, given, meta);
       if (state.status === 'waiting') {
-        core.execute.dispatcher.offer(input.execution_id, state.request.options.priority, 0);
+        const { priority } = state.request.options;
+        core.execute.dispatcher.offer({ executionId: input.execution_id, client: '', priority }, 0);
       }
       return { execution_id: input.execution_id, status: state.status, position };
     },

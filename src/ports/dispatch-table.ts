@@ -3,7 +3,7 @@
 /** An execution that waits for a start, and is due. */
 export interface Due {
   readonly executionId: string;
-  /** In whose turn it comes: who asked for it; empty for subtasks, which go before their equals: a parent waits for them. */
+  /** In whose turn it comes: who asked for it. Empty for what goes before its equals: subtasks, and what has begun already. */
   readonly client: string;
   readonly priority: number;
 }

@@ -10,14 +10,17 @@ import { type AttemptBirth, freshStart, nextStart } from '../domain/next-attempt
 import type { Payload } from '../domain/payload.ts';
 import type { TaskVersion } from '../domain/task.ts';
 import { timeOf } from '../domain/time.ts';
-import type { DispatchTable } from '../ports/dispatch-table.ts';
+import type { DispatchTable, Due, SharedWork } from '../ports/dispatch-table.ts';
 import type { Dispatcher, Reservation } from '../ports/dispatcher.ts';
+import type { ProjectionProgress } from '../ports/read-store.ts';
 import type { Sessions } from '../ports/worker-sessions.ts';
 import { ClientPlaces } from './client-places.ts';
+import { FairQueue } from './fair-queue.ts';
+import { WorkFinder } from './find-work.ts';
 import { type AttemptFact, type Claimed, type LiveDeps, type Running, runLive } from './live-attempt.ts';
 import { MAX_TIMER_MS } from './mailbox.ts';
+import { Pace } from './pace.ts';
 import { Places } from './places.ts';
-import { PriorityQueue } from './priority-queue.ts';
 import { lapsed } from './worker-sessions.ts';
 
 /**
@@ -25,8 +28,13 @@ import { lapsed } from './worker-sessions.ts';
  * stand idle while a claim becomes durable; more would only keep them from other nodes.
  */
 const ADMITTED_PER_PLACE = 16;
-/** Subtasks go before requests of the same priority, which are whole numbers: a parent holds what is waited for. */
-const BEFORE_EQUALS = 0.5;
+/**
+ * While there are other nodes, as many are claimed ahead as have ended here in so many milliseconds lately: it takes part of
+ * that time until a claim is durable, and with fewer the places would stand idle meanwhile.
+ */
+const PACE_MS = 500;
+/** Executions that one look at the own table brings; they stay in it until they are claimed. */
+const TOLD_AT_ONCE = 1_000;
 
 /** An own claim that runs nowhere is taken up again after this long: no append takes longer to answer. */
 const LOST_ANSWER_MS = 30_000;
@@ -41,11 +49,18 @@ export interface RunnerOptions {
   readonly node: string;
   /** Milliseconds between looks at the dispatch table. */
   readonly scanMs: number;
+  /** Up to how many executions that wait for other nodes too are counted. */
+  readonly countUpTo: number;
 }
 
 export interface RunnerDeps extends LiveDeps {
   readonly table: DispatchTable;
+  /** Work that several nodes share, each execution handed to one of them; null: what is found in `table` is run here. */
+  readonly shared: SharedWork | null;
+  readonly progress: ProjectionProgress;
   readonly sessions: Sessions;
+  /** Whether no other node that runs executions is known. */
+  readonly isAlone: () => boolean;
   /** Told about a failure that is nobody's request, such as a store that can not be reached. */
   readonly onTrouble: (error: unknown, executionId: string | null) => void;
 }
@@ -60,7 +75,8 @@ interface Found {
 export class ExecutionRunner implements Dispatcher {
   readonly #deps: RunnerDeps;
   readonly #options: RunnerOptions;
-  readonly #queue = new PriorityQueue();
+  readonly #queue = new FairQueue();
+  readonly #pace = new Pace(PACE_MS);
   readonly #running = new Map<string, Running>();
   readonly #later = new Map<string, NodeJS.Timeout>();
   /** Parents running here whose subtask ended meanwhile; should they park, they go on at once. */
@@ -69,6 +85,8 @@ export class ExecutionRunner implements Dispatcher {
   readonly #abandoned = new Set<string>();
   /** Being claimed here: taken out of the queue, and not running yet. */
   readonly #claiming = new Set<string>();
+  /** Settled when those taken before are read: claims leave in the order in which they were taken. */
+  #readBefore: Promise<unknown> = Promise.resolve();
   /** Running here, and asked to end. */
   readonly #cancelAsked = new Set<string>();
   /** How often in a row each one broke off or could not be claimed. */
@@ -77,6 +95,8 @@ export class ExecutionRunner implements Dispatcher {
   readonly #crashes = new Map<string, number>();
   readonly #places: Places;
   readonly #clients: ClientPlaces;
+  /** Brings the work that is shared with other nodes; null where none is. */
+  readonly finder: WorkFinder | null;
   /** Executions being claimed, waiting for a place, or in one. */
   #admitted = 0;
   #closing = false;
@@ -88,18 +108,30 @@ export class ExecutionRunner implements Dispatcher {
     this.#deps = deps;
     this.#options = options;
     this.#places = new Places(options.capacity);
-    this.#clients = new ClientPlaces(options.maxPerClient ?? null);
+    const { shared, progress, sessions, onTrouble } = deps;
+    // Whoever hands out shared work counts the places of clients on all nodes.
+    this.#clients = new ClientPlaces(shared === null ? (options.maxPerClient ?? null) : null);
+    this.finder =
+      shared &&
+      new WorkFinder(
+        { work: shared, progress, session: () => sessions.own, onTrouble: (error) => onTrouble(error, null) },
+        options,
+        { room: () => this.#room(), take: (due) => this.#push(due) },
+      );
   }
 
   /** Takes what running tasks ask for. It has room of its own, so that it does not wait behind what waits for its parent. */
   readonly forSubtasks: Dispatcher = {
-    reserve: () => (this.#mayClaim() && this.#hasRoom(2) ? this.#reserve(null) : null),
-    offer: (executionId, priority, runAt) => this.offer(executionId, priority + BEFORE_EQUALS, runAt),
+    reserve: () => {
+      const most = this.#options.capacity * ADMITTED_PER_PLACE * 2;
+      return this.#mayClaim() && this.#admitted < most ? this.#reserve(null) : null;
+    },
+    offer: (waiting, runAt) => this.offer(waiting, runAt),
     queued: () => this.queued(),
   };
 
   reserve(client: string): Reservation | null {
-    if (!this.#mayClaim() || !this.#hasRoom() || this.#queue.size > 0) return null;
+    if (this.#room() < 1 || this.#queue.size > 0 || this.finder?.mayPass === false) return null;
     return this.#clients.enter(client) ? this.#reserve(client) : null;
   }
 
@@ -114,17 +146,15 @@ export class ExecutionRunner implements Dispatcher {
     };
   }
 
-  offer(executionId: string, priority: number, runAt: number): void {
-    if (this.#closing || this.#options.capacity === 0) return;
-    if (this.#isHere(executionId) || this.#clients.isWaiting(executionId)) return;
+  offer(waiting: Due, runAt: number): void {
     const delay = runAt - this.#deps.runtime.now();
-    if (delay > 0) return this.#offerLater(executionId, priority, delay);
-    this.#queue.push(executionId, priority);
-    this.#pump();
+    if (delay > 0) return this.#offerLater(waiting, delay);
+    if (this.finder !== null) return this.finder.stored();
+    this.#push(waiting);
   }
 
   queued(): number {
-    return this.#queue.size + this.#clients.waiting;
+    return this.#queue.size + this.#clients.waiting + (this.finder?.waiting ?? 0);
   }
 
   /** How many run here now. */
@@ -138,10 +168,10 @@ export class ExecutionRunner implements Dispatcher {
     if (running !== undefined) {
       this.#cancelAsked.add(executionId);
       running.cancel(reason);
-    } else if (this.#later.has(executionId)) this.offer(executionId, 0, 0);
+    } else if (this.#later.has(executionId)) this.#again(begun(executionId));
     else if (this.#clients.isWaiting(executionId)) {
       // It does not wait for others of its client in order to end.
-      this.#queue.push(executionId, 0);
+      this.#queue.push(begun(executionId));
       this.#pump();
     }
   }
@@ -153,7 +183,8 @@ export class ExecutionRunner implements Dispatcher {
 
   /** Takes up what is due or was left behind, now and from then on. */
   async start(): Promise<void> {
-    await this.#scan();
+    if (this.#options.capacity > 0) await this.#scan();
+    await this.finder?.start();
   }
 
   /** Stops claiming, waits up to `graceMs` for running attempts, then leaves the rest for others to resume. */
@@ -162,6 +193,7 @@ export class ExecutionRunner implements Dispatcher {
     if (this.#scanTimer !== null) clearTimeout(this.#scanTimer);
     for (const timer of this.#later.values()) clearTimeout(timer);
     const timer = setTimeout(() => this.#abortAll(), graceMs);
+    await this.finder?.close();
     await this.#whenIdle();
     clearTimeout(timer);
   }
@@ -189,31 +221,47 @@ export class ExecutionRunner implements Dispatcher {
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  #offerLater(executionId: string, priority: number, delay: number): void {
-    const known = this.#later.get(executionId);
+  /** @param isWoken whether it is due then even if it waits for a later time, or for nothing that has one */
+  #offerLater(due: Due, delay: number, isWoken = false): void {
+    if (this.#closing || this.#options.capacity === 0) return;
+    const known = this.#later.get(due.executionId);
     if (known !== undefined) clearTimeout(known);
     const timer = setTimeout(
       () => {
-        this.#later.delete(executionId);
-        this.offer(executionId, priority, 0);
+        this.#later.delete(due.executionId);
+        if (isWoken || this.finder === null) this.#again(due);
+        else this.finder.wake();
       },
       Math.min(delay, MAX_TIMER_MS),
     );
     timer.unref();
-    this.#later.set(executionId, timer);
+    this.#later.set(due.executionId, timer);
+  }
+
+  /** It is due now. What broke off here is still ours; the rest is anybody's where work is shared. */
+  #again(due: Due): void {
+    if (this.finder === null || this.#abandoned.has(due.executionId)) this.#push(due);
+    else this.finder.wakeFor(due.executionId);
+  }
+
+  #push(due: Due): void {
+    if (this.#closing || this.#options.capacity === 0) return;
+    if (this.#isHere(due.executionId) || this.#clients.isWaiting(due.executionId)) return;
+    this.#queue.push(due);
+    this.#pump();
   }
 
   async #scan(): Promise<void> {
     this.#pump();
     try {
       const { table, sessions, runtime } = this.#deps;
-      const due = await table.due(runtime.now(), this.#options.capacity * 4);
-      for (const { executionId, priority } of due) this.offer(executionId, priority, 0);
+      const told = this.finder === null ? await table.due(runtime.now(), TOLD_AT_ONCE) : [];
+      for (const due of told) this.#push(due);
       // Own ones too: a claim whose answer was lost runs nowhere, under a session that is alive.
       const others = (await sessions.alive()).filter((session) => session !== sessions.own);
       const lost = await table.runningElsewhere(others, this.#options.capacity * 4 + this.#running.size);
       for (const { executionId, worker } of lost) {
-        if (worker === sessions.own || (await sessions.isGone(worker))) this.offer(executionId, 0, 0);
+        if (worker === sessions.own || (await sessions.isGone(worker))) this.#push(begun(executionId));
       }
     } catch (error) {
       this.#deps.onTrouble(error, null);
@@ -223,7 +271,7 @@ export class ExecutionRunner implements Dispatcher {
   }
 
   #pump(): void {
-    while (this.#mayClaim() && this.#hasRoom() && this.#queue.size > 0) {
+    while (this.#mayClaim() && this.#admitted < this.#most() && this.#queue.size > 0) {
       const executionId = this.#queue.pop();
       if (executionId === undefined || this.#isHere(executionId)) continue;
       this.#admitted += 1;
@@ -235,8 +283,16 @@ export class ExecutionRunner implements Dispatcher {
   /** Runs it if it can be claimed, and if its client may have one more. */
   async #take(executionId: string): Promise<void> {
     let client = this.#clients.given(executionId);
+    const readBefore = this.#readBefore;
+    const reading = this.#look(executionId);
+    this.#readBefore = Promise.allSettled([readBefore, reading]);
     try {
-      const found = await this.#look(executionId);
+      const found = await reading;
+      await readBefore;
+      if (this.finder?.mayClaim(executionId) === false) {
+        this.finder.wakeFor(executionId);
+        return this.#left(client);
+      }
       if (found !== null && client === null && found.state.request.parent === null && !found.state.cancelRequested) {
         if (!this.#clients.enter(found.client)) {
           this.#clients.wait(found.client, executionId, found.state.request.options.priority);
@@ -245,10 +301,13 @@ export class ExecutionRunner implements Dispatcher {
         client = found.client;
       }
       const claimed = found === null ? null : await this.#claim(executionId, found);
+      this.finder?.settled(executionId);
       if (claimed === null) this.#unclaimed(executionId, client);
       else this.#run(claimed, client);
     } catch (error) {
-      if (!isRatchetError(error, 'version_conflict')) this.#troubled(executionId, error);
+      if (!isRatchetError(error, 'version_conflict')) this.#troubled(begun(executionId), error);
+      // Something else than a claim may have come in between: then it still waits.
+      else this.finder?.wakeFor(executionId);
       this.#left(client);
     } finally {
       this.#claiming.delete(executionId);
@@ -343,9 +402,10 @@ export class ExecutionRunner implements Dispatcher {
     this.#abandoned.delete(executionId);
     if (this.#aborting) running.abort(shuttingDown());
     running.ended
-      .then((end) => this.#afterEnd(claimed.request, end))
+      .then((end) => this.#afterEnd(claimed.request, client, end))
       .catch((error: unknown) => this.#afterTrouble(executionId, error))
       .finally(() => {
+        this.#pace.ended(performance.now());
         this.#running.delete(executionId);
         this.#childEnded.delete(executionId);
         this.#cancelAsked.delete(executionId);
@@ -354,8 +414,9 @@ export class ExecutionRunner implements Dispatcher {
       });
   }
 
-  #afterEnd(request: ExecutionRequest, end: AttemptFact): void {
+  #afterEnd(request: ExecutionRequest, client: string | null, end: AttemptFact): void {
     const { executionId, options, parent } = request;
+    const due = { executionId, client: client ?? '', priority: options.priority };
     this.#troubles.delete(executionId);
     this.#crashes.delete(executionId);
     if (end.type !== 'ExecutionWaiting' && end.type !== 'AttemptFailed') {
@@ -365,50 +426,60 @@ export class ExecutionRunner implements Dispatcher {
     const until = end.type === 'AttemptFailed' ? end.data.retryAt : end.data.until;
     const isWoken = end.type === 'ExecutionWaiting' && end.data.reason === 'task' && this.#childEnded.has(executionId);
     const isDue = isWoken || this.#cancelAsked.has(executionId);
-    if (isDue) return this.#offerLater(executionId, options.priority, 1);
+    if (isDue) return this.#offerLater(due, 1, true);
     // Without a time, only an answer brings it back, through the dispatch table.
     if (until !== null) {
-      this.#offerLater(executionId, options.priority, Math.max(1, timeOf(until) - this.#deps.runtime.now()));
+      this.#offerLater(due, Math.max(1, timeOf(until) - this.#deps.runtime.now()));
     }
   }
 
   #afterTrouble(executionId: string, error: unknown): void {
     if (isRatchetError(error, 'version_conflict') || isRatchetError(error, 'shutting_down')) return;
     this.#abandoned.add(executionId);
-    if (!isRatchetError(error, 'sandbox_crashed')) return this.#troubled(executionId, error);
+    if (!isRatchetError(error, 'sandbox_crashed')) return this.#troubled(begun(executionId), error);
     this.#deps.onTrouble(error, executionId);
     this.#crashes.set(executionId, (this.#crashes.get(executionId) ?? 0) + 1);
-    this.#offerLater(executionId, 0, 1);
+    this.#offerLater(begun(executionId), 1, true);
   }
 
   /** Tried again ever more rarely, so that what can not be recorded does not run without end. */
-  #troubled(executionId: string, error: unknown): void {
+  #troubled(due: Due, error: unknown): void {
+    const { executionId } = due;
     this.#deps.onTrouble(error, executionId);
     const times = this.#troubles.get(executionId) ?? 0;
     this.#troubles.set(executionId, times + 1);
-    this.#offerLater(executionId, 0, Math.min(this.#options.scanMs * 2 ** times, MAX_BACKOFF_MS));
+    this.#offerLater(due, Math.min(this.#options.scanMs * 2 ** times, MAX_BACKOFF_MS), true);
   }
 
   #childOf(parentId: string): void {
     if (this.#running.has(parentId)) this.#childEnded.add(parentId);
-    else if (this.#later.has(parentId)) this.offer(parentId, 0, 0);
+    else if (this.#later.has(parentId)) this.#again(begun(parentId));
   }
 
-  #hasRoom(times = 1): boolean {
-    return this.#admitted < this.#options.capacity * ADMITTED_PER_PLACE * times;
+  /** Alone, a node claims far ahead; among others it leaves to them what it would not get to soon. */
+  #most(): number {
+    const { capacity } = this.#options;
+    const ahead = capacity * (ADMITTED_PER_PLACE - 1);
+    if (this.finder === null || this.#deps.isAlone()) return capacity + ahead;
+    return capacity + Math.min(ahead, this.#pace.lately(performance.now()));
+  }
+
+  #room(): number {
+    return this.#mayClaim() ? this.#most() - this.#admitted - this.#queue.size : 0;
   }
 
   #left(client: string | null): void {
     this.#admitted -= 1;
     if (client !== null) this.#passOn(client);
     this.#pump();
+    this.finder?.freed();
     this.#tellIdle();
   }
 
   /** To the next of the client that is not being ended already. */
   #passOn(client: string): void {
     for (let next = this.#clients.leave(client); next !== null; next = this.#clients.leave(client)) {
-      if (!this.#isHere(next.executionId)) return this.offer(next.executionId, next.priority, 0);
+      if (!this.#isHere(next.executionId)) return this.#push({ ...next, client: '' });
       this.#clients.given(next.executionId);
     }
   }
@@ -421,4 +492,9 @@ export class ExecutionRunner implements Dispatcher {
 
 function shuttingDown(): RatchetError {
   return new RatchetError('shutting_down', 'the worker is shutting down');
+}
+
+/** What has begun goes on before its equals. */
+function begun(executionId: string): Due {
+  return { executionId, client: '', priority: 0 };
 }

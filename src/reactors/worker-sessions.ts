@@ -118,6 +118,12 @@ export class WorkerSessions implements Sessions {
     return this.#ended.has(session);
   }
 
+  /** Whether no other session that runs executions is known to be alive. */
+  isAlone(): boolean {
+    for (const { state } of this.#watched.values()) if (state.status === 'alive' && state.capacity > 0) return false;
+    return true;
+  }
+
   /** Whether, of all sessions that run executions, this one began first: what only one should do is done here. */
   isElected(): boolean {
     if (!this.isHeld() || this.#keeping === null || this.#keeping.facts.capacity === 0) return false;

@@ -5,11 +5,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openPostgresReadStore } from '../../infra/read-store/postgres.ts';
 import type { ReadStore } from '../../infra/read-store/read-store.ts';
 import { openSqliteReadStore } from '../../infra/read-store/sqlite.ts';
+import type { ReadModels } from '../../projections/read-models.ts';
 import { dispatchTable } from '../../queries/dispatch.ts';
 import { pickedDispatchTable, pickStatement, TAKE_BACK } from '../../queries/picked-dispatch.ts';
-import type { ReadModels } from '../../projections/read-models.ts';
-import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 import { createDispatch, fillDispatch, HOUR_MS, PAST, putWork, scansOf, stateOf } from '../support/dispatch-rows.ts';
+import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 
 interface Work {
   readonly rows: ReadStore<ReadModels>;
