@@ -103,6 +103,9 @@ class ThreadedProjector implements Projector {
       }
       case 'trouble':
         return this.#onTrouble(new RatchetError(message.error.code, message.error.message));
+      case 'failed':
+        this.#lastError = new RatchetError(message.error.code, message.error.message);
+        return;
       default:
         return message satisfies never;
     }

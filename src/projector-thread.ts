@@ -10,6 +10,11 @@ import { ProjectorTurns } from './projector-turns.ts';
 
 const settings: ProjectorSettings = workerData;
 const tell = (message: FromProjector): void => parentPort?.postMessage(message);
+// Left to the thread's end, an error would come to the process without its code.
+process.once('uncaughtException', (error) => {
+  tell({ type: 'failed', error: told(error) });
+  process.exit(1);
+});
 const stop = new AbortController();
 const rebuilds = new Set<Promise<void>>();
 const events = await openEventStore(settings.eventStoreUrl, {

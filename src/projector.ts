@@ -35,7 +35,9 @@ export type FromProjector =
   | { readonly type: 'statuses'; readonly statuses: readonly ProjectionStatus[] }
   | { readonly type: 'ready' }
   | { readonly type: 'rebuilt'; readonly id: number; readonly error: Refusal | null }
-  | { readonly type: 'trouble'; readonly error: Refusal };
+  | { readonly type: 'trouble'; readonly error: Refusal }
+  /** The last one of a thread that ends with an error. */
+  | { readonly type: 'failed'; readonly error: Refusal };
 export type ToProjector =
   | { readonly type: 'rebuild'; readonly id: number; readonly names: readonly string[] | null }
   /** Somebody waits for it. */

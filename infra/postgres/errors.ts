@@ -11,12 +11,17 @@ const FULL = new Set(['53100']);
 const DAMAGED = new Set(['XX001', 'XX002']);
 const LOCK_TIMEOUT = '55P03';
 
+/** A name of a prepared statement is known to one connection, and was used on another. */
+const POOLED = 'set database.prepared_statements to false where a pooler such as PgBouncer hands connections around';
+
 /** What a person can do about errors that come at start more often than others; by SQLSTATE or the system's code. */
 const WAYS_OUT: Readonly<Record<string, string>> = {
   '28P01': 'correct user and password in the URL',
   '28000': 'allow this user and address in pg_hba.conf, or correct the URL',
   '3D000': 'create the database, or correct its name in the URL',
   '42501': 'grant the role what `ratchet migrate --roles` prints, or use the role that owns the tables',
+  '26000': POOLED,
+  '42P05': POOLED,
   '53300': 'raise max_connections of the server, or lower database.pool_size',
   '57P03': 'wait until the server has started',
   ECONNREFUSED: 'start the server, or correct host and port in the URL',

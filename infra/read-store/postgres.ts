@@ -64,9 +64,10 @@ const PUT_ORIGIN = `INSERT INTO read_store_origin (lone, origin) VALUES (true, $
 const ANNOUNCE = `INSERT INTO projector (lone, versions) VALUES (true, $1)
   ON CONFLICT (lone) DO UPDATE SET versions = excluded.versions`;
 const ANNOUNCED = 'SELECT versions FROM projector';
-const NOT_ALLOWED = '42501';
 /** Undefined column, undefined table. */
 const OF_ANOTHER_RELEASE = new Set(['42703', '42P01']);
+/** Rights that are missing, and a prepared statement that a pooler brought to another connection. */
+const OF_CONNECTION: readonly string[] = ['42501', '42P05'];
 const LEASE_MS = 10_000;
 /** Tables may be large when their indexes are made. */
 const LONGEST_CHANGE_MS = 3_600_000;
@@ -177,7 +178,7 @@ function readError(error: unknown, place: string): unknown {
 function isOfRows(error: unknown): boolean {
   if (error instanceof TypeError) return true;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return (isOfStatement(error) && !code.startsWith('53')) || (code.startsWith('42') && code !== NOT_ALLOWED);
+  return (isOfStatement(error) && !code.startsWith('53')) || (code.startsWith('42') && !OF_CONNECTION.includes(code));
 }
 
 function checkpointOf(row: Record<string, unknown>): Checkpoint {

@@ -31,6 +31,11 @@ const CONNECTIONS = by(EXECUTION, 'opens and keeps as many connections as asked:
 const SOURCES = by(EXECUTION, 'come from registry.sources, watched or not');
 const REPOSITORY = by(SYNC, 'is looked at by itself where an interval is set');
 const SECRETS = by(EXECUTION, 'tell their secrets to the hosts of the secret alone');
+const PG_SERVER = 'e2e/postgres-connections.test.ts';
+const CONNECTIONS_OF_ALL = by(
+  PG_SERVER,
+  'has no more connections than %s, and closes those that are idle for idle_timeout',
+);
 const STORE = by(EXECUTION, 'event_store.url is where the log is, database.url where it is not set');
 const NODES = 'e2e/nodes.test.ts';
 const WORKERS = by(SERVER, 'runs server.worker_threads executions at once, or workers.count where that is set');
@@ -66,11 +71,11 @@ const PG_LOG = 'infra/event-store/postgres-log.test.ts';
 export const EFFECTS: Readonly<Record<string, Effect>> = {
   environment: PRODUCTION,
   'database.url': STORE,
-  'database.pool_size': by(PG_LOG, 'opens no more connections than pool_size, those that listen included'),
-  'database.max_connections': by('config/load.test.ts', 'the smaller of pool_size and max_connections is the pool'),
+  'database.pool_size': CONNECTIONS_OF_ALL,
+  'database.max_connections': CONNECTIONS_OF_ALL,
   'database.connection_timeout': by(PG_LOG, 'no wait for a connection is longer than connection_timeout'),
-  'database.idle_timeout': by(PG_LOG, 'is closed after idle_timeout'),
-  'database.prepared_statements': by(PG_LOG, 'as prepared_statements says'),
+  'database.idle_timeout': CONNECTIONS_OF_ALL,
+  'database.prepared_statements': by(PG_SERVER, 'works with prepared_statements off'),
   'database.auto_migrate': by('e2e/postgres.test.ts', 'where it may not migrate, a start says'),
   'event_store.url': STORE,
   'logging.level': LOG,

@@ -98,6 +98,8 @@ export interface ServerOptions {
   readonly database?: string;
   /** Connections to it, where it is a server; as many as the program takes by itself when left out. */
   readonly poolSize?: number;
+  /** YAML beside `database.url`, indented. */
+  readonly databaseMore?: string;
   /** 0, the default, takes a free one. */
   readonly port?: number;
   /** Further flags of `serve`. */
@@ -114,12 +116,13 @@ export async function startServerProcess(home: Home, options: ServerOptions = {}
     server = '',
     database = 'sqlite:ratchet.db',
     poolSize,
+    databaseMore = '',
     port = 0,
     flags = [],
     env = {},
     isRead = true,
   } = options;
-  const pool = poolSize === undefined ? '' : `  pool_size: ${poolSize}\n`;
+  const pool = poolSize === undefined ? databaseMore : `  pool_size: ${poolSize}\n${databaseMore}`;
   const config = home.file(
     'config.yaml',
     `database:\n  url: "${database}"\n${pool}server:\n  host: 127.0.0.1\n${server}outbound:\n  allow: ["127.0.0.0/8"]\n${more}`,
