@@ -1,7 +1,7 @@
 /** Which tests prove which requirement of the product's documents; an empty list means open. */
 import { by, type Proof } from './support/proofs.ts';
 
-const LETTERS = { A: 51, B: 64, C: 26, D: 28, E: 23 } as const;
+const LETTERS = { A: 51, B: 64, C: 26, D: 28, E: 23, X: 33 } as const;
 
 /** Every requirement by its id. */
 export const IDS: readonly string[] = Object.entries(LETTERS).flatMap(([letter, count]) =>
@@ -16,7 +16,8 @@ export const PROVEN: readonly string[] = [
   'B31 B32 B33 B34 B35 B36 B37 B38 B39 B40 B41 B43 B44 B45 B46 B47 B48 B50 B51 B52 B53 B54 B55 B56 B57 B58 B63',
   'C1 C2 C3 C4 C5 C6 C7 C8 C9 C10 C11 C12 C13 C14 C15 C16 C17 C18 C19 C20 C21 C22 C23 C24 C25 C26',
   'D5 D12 D25',
-  'E3 E4 E5 E6 E7 E8 E11 E13 E19 E20',
+  'E1 E3 E4 E5 E6 E7 E8 E11 E13 E15 E18 E19 E20',
+  'X28',
 ].flatMap((ids) => ids.split(' '));
 
 const VARIABLES = by('config/load.test.ts', 'each environment variable overrides its key');
@@ -72,14 +73,22 @@ export const REQUIREMENTS: Readonly<Record<string, readonly Proof[]>> = {
   ),
   A9: [
     ...by('infra/event-store/sqlite-file.test.ts', 'what was appended is there when the file is opened again'),
-    ...by('config/load.test.ts', 'relative paths start at the folder of the file'),
+    ...by('config/load.test.ts', 'relative paths start at the folder of the file', 'fills in variables and defaults'),
+    ...by('e2e/configured-execution.test.ts', 'event_store.url is where the log is, database.url where it is not set'),
+    ...by('e2e/postgres.test.ts', 'a server keeps its log there: what it acknowledged outlives kill -9'),
+    ...by('e2e/wrong-database.test.ts', 'that is no address at all is wrong use, and not shown'),
   ],
   A10: [
     ...by(
-      'infra/event-store/postgres-log.test.ts',
-      'opens no more connections than pool_size, those that listen included',
+      'e2e/postgres-connections.test.ts',
+      'has no more connections than %s, and closes those that are idle for idle_timeout',
+      'works with prepared_statements off',
     ),
-    ...by('config/load.test.ts', 'the smaller of pool_size and max_connections is the pool'),
+    ...by(
+      'infra/event-store/postgres-log.test.ts',
+      'no wait for a connection is longer than connection_timeout',
+      'as prepared_statements says',
+    ),
   ],
   A11: by('infra/logging.test.ts', 'off writes nothing, at the root and in a sink'),
   A12: by(
@@ -621,5 +630,12 @@ export const REQUIREMENTS: Readonly<Record<string, readonly Proof[]>> = {
       'share a limit, go on by themselves while Redis is away, and count anew when it comes back empty',
     ),
     ...by('e2e/cli.test.ts', 'Database connection failed'),
+    ...by('e2e/wrong-database.test.ts', 'at a port where nobody listens', 'with a wrong password'),
+    ...by('e2e/eventstoredb-nodes.test.ts', 'go on by themselves after either store was away'),
+  ],
+  X28: [
+    ...by('e2e/two-processes.test.ts', 'both answer; each runs and shows what was made through the other'),
+    ...by('e2e/nodes.test.ts', 'take over what a killed one ran when its lease is over'),
+    ...by('e2e/eventstoredb-nodes.test.ts', 'both answer, and each shows at once what was made through the other'),
   ],
 };

@@ -50,7 +50,7 @@ async function shadowed(signature: string, body: string): Promise<string> {
 const clockAhead = (by: string): Promise<string> =>
   shadowed('clock_timestamp() RETURNS timestamptz', `SELECT pg_catalog.clock_timestamp() + interval '${by}'`);
 
-describe('a PostgreSQL database', () => {
+describe('a PostgreSQL database', { timeout: 60_000 }, () => {
   it('at a port where nobody listens', () =>
     refuses(
       start(changed({ port: '1', password: 'hunter2' })),
@@ -104,8 +104,8 @@ describe('a PostgreSQL database', () => {
   });
 
   it('whose clock is some seconds away is served, with a warning', async () => {
-    await using running = await startServerProcess(home, { database: await clockAhead('-3 seconds') });
-    expect(running.stdout()).toMatch(/the clock of this machine is 3\.\d s ahead of that of the database/);
+    await using running = await startServerProcess(home, { database: await clockAhead('-30 seconds') });
+    expect(running.stdout()).toMatch(/the clock of this machine is \d+\.\d s ahead of that of the database/);
     expect((await call(running.url, 'GET', '/health')).status).toBe(200);
   });
 
@@ -124,7 +124,7 @@ describe('a PostgreSQL database', () => {
   });
 });
 
-describe('a log in EventStoreDB', () => {
+describe('a log in EventStoreDB', { timeout: 90_000 }, () => {
   let double: EventStoreDbDouble;
 
   beforeEach(async () => {
@@ -156,7 +156,7 @@ describe('a log in EventStoreDB', () => {
   });
 });
 
-describe('read models', () => {
+describe('read models', { timeout: 120_000 }, () => {
   it('of a log that was set back are refused until they are rebuilt', async () => {
     const task = (at: string, name: string) =>
       call(at, 'POST', '/api/v1/tasks', { name, code: 'function main() { return 1; }' });
