@@ -2,6 +2,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { selfSigned } from '../support/certificate.ts';
 import { EventStoreDbDouble } from '../support/eventstoredb-double.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 import { call, type Finished, type Home, openHome, ratchet, startServerProcess } from '../support/server.ts';
@@ -139,6 +140,25 @@ describe('a log in EventStoreDB', { timeout: 90_000 }, () => {
       start(url, log('esdb://127.0.0.1:1?tls=false')),
       /^Database connection failed: EventStoreDB at 127\.0\.0\.1:1: .*ECONNREFUSED/,
     ));
+
+  it('on a server that is too old', async () => {
+    double.faults.isForeign = true;
+    await refuses(
+      start(url, log(double.url)),
+      /^Database connection failed: EventStoreDB at \S+: it does not offer streams over gRPC: is it EventStoreDB 20\.6 or later/,
+    );
+  });
+
+  it('with a wrong password', async () => {
+    const certificate = selfSigned();
+    const guarded = await new EventStoreDbDouble({ certificate }).start();
+    const authority = home.file('ca.pem', certificate.cert);
+    const address = `esdb://admin:hunter2@localhost:${guarded.port}?tlsCAFile=${authority}`;
+    await refuses(
+      start(url, log(address)).finally(() => guarded.stop()),
+      /^Database connection failed: EventStoreDB at \S+: the user admin is not accepted with this password: correct user and password/,
+    );
+  });
 
   it('whose read models are to lie beside those of another log', async () => {
     const settings = { database: url, more: log(double.url) };
