@@ -18,7 +18,8 @@ const WAKE_GAP_MS = 50;
 export interface Taker {
   /** How many executions it would take now. */
   room(): number;
-  take(due: Due): void;
+  /** @returns whether it is to be claimed */
+  take(due: Due): boolean;
 }
 
 export interface FinderDeps {
@@ -180,7 +181,8 @@ export class WorkFinder {
     const found = await work.pick(session(), limit);
     for (const due of found) {
       this.#picked.set(due.executionId, claimBy);
-      this.#taker.take(due);
+      // What the end of this node leaves is given back.
+      if (!this.#taker.take(due) && this.#isOpen) this.#picked.delete(due.executionId);
     }
     this.#waiting = Math.max(0, this.#waiting - found.length);
     this.#isBehind = found.length >= limit;

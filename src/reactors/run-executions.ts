@@ -1,19 +1,14 @@
 /** Runs executions: claims them, one process each, records how each attempt ended, and comes back to those that wait. */
-import { startAttempt } from '../../commands/execution.ts';
-import { envelopes } from '../../commands/handle.ts';
-import { workerPrincipal } from '../domain/access.ts';
 import { isRatchetError, RatchetError } from '../domain/errors.ts';
-import { type StoredEvent, streamName } from '../domain/event.ts';
-import { type ExecutionRequest, type ExistingExecution, execution, isFinished } from '../domain/execution.ts';
-import { fold } from '../domain/history.ts';
-import { type AttemptBirth, freshStart, nextStart } from '../domain/next-attempt.ts';
+import type { ExecutionRequest } from '../domain/execution.ts';
+import { freshStart } from '../domain/next-attempt.ts';
 import type { Payload } from '../domain/payload.ts';
-import type { TaskVersion } from '../domain/task.ts';
 import { timeOf } from '../domain/time.ts';
 import type { DispatchTable, Due, SharedWork } from '../ports/dispatch-table.ts';
 import type { Dispatcher, Reservation } from '../ports/dispatcher.ts';
 import type { ProjectionProgress } from '../ports/read-store.ts';
 import type { Sessions } from '../ports/worker-sessions.ts';
+import { birth, claim, readUnfinished } from './claim.ts';
 import { ClientPlaces } from './client-places.ts';
 import { FairQueue } from './fair-queue.ts';
 import { WorkFinder } from './find-work.ts';
@@ -36,8 +31,6 @@ const PACE_MS = 500;
 /** Executions that one look at the own table brings; they stay in it until they are claimed. */
 const TOLD_AT_ONCE = 1_000;
 
-/** An own claim that runs nowhere is taken up again after this long: no append takes longer to answer. */
-const LOST_ANSWER_MS = 30_000;
 const MAX_BACKOFF_MS = 60_000;
 
 export interface RunnerOptions {
@@ -63,13 +56,6 @@ export interface RunnerDeps extends LiveDeps {
   readonly isAlone: () => boolean;
   /** Told about a failure that is nobody's request, such as a store that can not be reached. */
   readonly onTrouble: (error: unknown, executionId: string | null) => void;
-}
-
-/** An execution as it is stored, and who asked for it. */
-interface Found {
-  readonly history: readonly StoredEvent[];
-  readonly state: ExistingExecution;
-  readonly client: string;
 }
 
 export class ExecutionRunner implements Dispatcher {
@@ -137,7 +123,7 @@ export class ExecutionRunner implements Dispatcher {
 
   #reserve(client: string | null): Reservation {
     this.#admitted += 1;
-    const start = freshStart(1, this.#birth());
+    const start = freshStart(1, birth(this.#deps, this.#options.node));
     return {
       start,
       cancel: () => this.#left(client),
@@ -148,9 +134,9 @@ export class ExecutionRunner implements Dispatcher {
 
   offer(waiting: Due, runAt: number): void {
     const delay = runAt - this.#deps.runtime.now();
-    if (delay > 0) return this.#offerLater(waiting, delay);
-    if (this.finder !== null) return this.finder.stored();
-    this.#push(waiting);
+    if (delay > 0) this.#offerLater(waiting, delay);
+    else if (this.finder !== null) this.finder.stored();
+    else this.#push(waiting);
   }
 
   queued(): number {
@@ -244,11 +230,13 @@ export class ExecutionRunner implements Dispatcher {
     else this.finder.wakeFor(due.executionId);
   }
 
-  #push(due: Due): void {
-    if (this.#closing || this.#options.capacity === 0) return;
-    if (this.#isHere(due.executionId) || this.#clients.isWaiting(due.executionId)) return;
+  /** @returns whether it is to be claimed: it is not when it is here already */
+  #push(due: Due): boolean {
+    if (this.#closing || this.#options.capacity === 0) return false;
+    if (this.#isHere(due.executionId) || this.#clients.isWaiting(due.executionId)) return false;
     this.#queue.push(due);
     this.#pump();
+    return true;
   }
 
   async #scan(): Promise<void> {
@@ -284,7 +272,7 @@ export class ExecutionRunner implements Dispatcher {
   async #take(executionId: string): Promise<void> {
     let client = this.#clients.given(executionId);
     const readBefore = this.#readBefore;
-    const reading = this.#look(executionId);
+    const reading = readUnfinished(this.#deps.store, executionId);
     this.#readBefore = Promise.allSettled([readBefore, reading]);
     try {
       const found = await reading;
@@ -300,10 +288,11 @@ export class ExecutionRunner implements Dispatcher {
         }
         client = found.client;
       }
-      const claimed = found === null ? null : await this.#claim(executionId, found);
+      const claimant = { node: this.#options.node, hasBrokenOff: this.#abandoned.has(executionId) };
+      const claimed = found === null ? null : await claim(this.#deps, found, claimant);
       this.finder?.settled(executionId);
       if (claimed === null) this.#unclaimed(executionId, client);
-      else this.#run(claimed, client);
+      else this.#run({ ...claimed, crashes: this.#crashes.get(executionId) ?? 0 }, client);
     } catch (error) {
       if (!isRatchetError(error, 'version_conflict')) this.#troubled(begun(executionId), error);
       // Something else than a claim may have come in between: then it still waits.
@@ -320,78 +309,6 @@ export class ExecutionRunner implements Dispatcher {
     this.#troubles.delete(executionId);
     this.#crashes.delete(executionId);
     this.#left(client);
-  }
-
-  /** Null when it has ended. */
-  async #look(executionId: string): Promise<Found | null> {
-    const history = await this.#deps.store.readStream(streamName('execution', executionId));
-    const state = fold(execution, history);
-    if (state.status === 'none' || isFinished(state.status)) return null;
-    return { history, state, client: history[0]?.principal ?? '' };
-  }
-
-  /** One winner: the append is at the version that was read. */
-  async #claim(executionId: string, { history, state }: Found): Promise<Claimed | null> {
-    const { store, runtime, sessions } = this.#deps;
-    const stream = streamName('execution', executionId);
-    const last = state.attempts.at(-1);
-    const takeOverFrom = state.status === 'running' ? (last?.worker ?? null) : null;
-    const startedAt = timeOf(history.findLast((event) => event.type === 'ExecutionStarted')?.occurredAt ?? '');
-    if (takeOverFrom !== null && !(await this.#mayTakeOver(executionId, takeOverFrom, startedAt))) return null;
-    const version = await this.#versionOf(state);
-    const start = nextStart(state, this.#birth());
-    const now = runtime.now();
-    const meta = {
-      principal: workerPrincipal(sessions.own),
-      commandId: `claim:${executionId}:${start.attempt}:${sessions.own}`,
-      correlationId: state.request.parent?.executionId ?? executionId,
-      causationId: executionId,
-      traceparent: null,
-      now,
-    };
-    const facts = startAttempt.decide(state, { executionId, start, takeOverFrom }, meta);
-    const appended = await store.append(
-      stream,
-      history.at(-1)?.version ?? 'no-stream',
-      envelopes(runtime, facts, meta),
-    );
-    const after = facts.reduce(execution.evolve, state);
-    if (after.status === 'none' || after.end !== null) {
-      if (after.status !== 'none' && after.end !== null)
-        this.#deps.completions.settle(executionId, { event: after.end, position: appended.position });
-      return null;
-    }
-    const crashes = this.#crashes.get(executionId) ?? 0;
-    return { request: state.request, version, start, state: after, streamVersion: appended.version, crashes };
-  }
-
-  /** From a session that is gone; and from our own, when the attempt broke off, or was claimed by an append whose answer got lost. */
-  async #mayTakeOver(executionId: string, worker: string, startedAt: number): Promise<boolean> {
-    const { sessions, runtime } = this.#deps;
-    if (worker !== sessions.own) return sessions.isGone(worker);
-    return this.#abandoned.has(executionId) || runtime.now() - startedAt > LOST_ANSWER_MS;
-  }
-
-  /** A version that another process has just published may not have come here yet. */
-  async #versionOf({ request }: ExistingExecution): Promise<TaskVersion> {
-    const { directory, store } = this.#deps;
-    const { id, name, version } = request.task;
-    const find = () => directory.find(id)?.versions.find((candidate) => candidate.version === version);
-    const known = find();
-    if (known !== undefined) return known;
-    await directory.reach(await store.head());
-    const found = find();
-    if (found !== undefined) return found;
-    throw new RatchetError('task_not_found', `version ${version} of ${name} is gone`, {
-      details: { task: name, version },
-    });
-  }
-
-  /** What an attempt that begins now is born with. */
-  #birth(): AttemptBirth {
-    const { runtime, sessions } = this.#deps;
-    const { node } = this.#options;
-    return { worker: sessions.own, node, clock: runtime.now(), seed: runtime.randomHex(32) };
   }
 
   #run(claimed: Claimed, client: string | null): void {
@@ -479,7 +396,7 @@ export class ExecutionRunner implements Dispatcher {
   /** To the next of the client that is not being ended already. */
   #passOn(client: string): void {
     for (let next = this.#clients.leave(client); next !== null; next = this.#clients.leave(client)) {
-      if (!this.#isHere(next.executionId)) return this.#push({ ...next, client: '' });
+      if (!this.#isHere(next.executionId)) return void this.#push({ ...next, client: '' });
       this.#clients.given(next.executionId);
     }
   }

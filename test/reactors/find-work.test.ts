@@ -56,6 +56,7 @@ describe('a node that looks for shared work', () => {
         take: ({ executionId }) => {
           node.room -= 1;
           node.taken.push(executionId);
+          return true;
         },
       },
     );
