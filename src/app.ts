@@ -281,6 +281,7 @@ async function openParts(settings: AppSettings, closers: Closers) {
           mayLead: has(settings, 'projector'),
         },
         onTrouble,
+        () => settings.logger.warn('waiting for a node with the role projector to make the read models'),
       )
     : await projectInline(store, rows, onTrouble);
   closers.push(() => projector.close());

@@ -6,8 +6,9 @@ import { type FromProjector, Progress, type Projector, type ProjectorSettings, t
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
-/** How long a process that never projects waits for read models that nobody has made yet. */
+/** How long a process that never projects waits for read models that nobody has made yet, and when it says that it does. */
 const NOBODY_PROJECTS_MS = 60_000;
+const SAYS_SO_MS = 2_000;
 
 interface Rebuild {
   readonly resolve: () => void;
@@ -133,21 +134,26 @@ class ThreadedProjector implements Projector {
 
 /**
  * Projects on a thread; when another process projects the same store already, follows it and takes over when it dies. A
- * process that may not project itself fails with `store_unavailable` where no other has made the read models within a minute.
+ * process that may not project itself fails with `store_unavailable` where no other has made the read models within a minute,
+ * and calls `onWaiting` when that takes longer than a moment.
  */
 export async function projectOnThread(
   settings: ProjectorSettings,
   onTrouble: (error: unknown) => void,
+  onWaiting: () => void = () => undefined,
 ): Promise<Projector> {
   const projector = new ThreadedProjector(settings, onTrouble);
-  const patience = settings.mayLead === false ? setTimeout(() => projector.giveUp(), NOBODY_PROJECTS_MS) : null;
+  const timers =
+    settings.mayLead === false
+      ? [setTimeout(onWaiting, SAYS_SO_MS), setTimeout(() => projector.giveUp(), NOBODY_PROJECTS_MS)]
+      : [];
   try {
     await projector.start();
   } catch (error) {
     await projector.close();
     throw error;
   } finally {
-    if (patience !== null) clearTimeout(patience);
+    for (const timer of timers) clearTimeout(timer);
   }
   return projector;
 }

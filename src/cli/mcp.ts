@@ -10,7 +10,7 @@ import { sayFirstKey } from './first-key.ts';
 import { guarded, type ListenerSettings } from './listener.ts';
 import { mountOf } from './mcp-mount.ts';
 import type { McpSettings } from './mcp-settings.ts';
-import { untilStopped } from './until-stopped.ts';
+import { unlessStopped, untilStopped } from './until-stopped.ts';
 
 export interface McpListenSettings extends ListenerSettings, McpSettings {
   readonly host: string;
@@ -40,7 +40,7 @@ export async function mcp(
   say: (text: string) => void,
 ): Promise<ExitCode> {
   const stopped = untilStopped();
-  const listener = await startMcp(settings, options);
+  const listener = await unlessStopped(stopped, startMcp(settings, options));
   await sayFirstKey(settings, listener.app, say);
   say(greeting(listener));
   await stopped;

@@ -16,7 +16,7 @@ import type { ExitCode } from './exit.ts';
 import { sayFirstKey } from './first-key.ts';
 import { guarded, type ListenerSettings } from './listener.ts';
 import type { McpSettings } from './mcp-settings.ts';
-import { untilStopped } from './until-stopped.ts';
+import { unlessStopped, untilStopped } from './until-stopped.ts';
 
 export interface ServeSettings extends ListenerSettings {
   readonly host: string;
@@ -142,7 +142,7 @@ export async function serve(
   say: (text: string) => void,
 ): Promise<ExitCode> {
   const stopped = untilStopped();
-  const server = await startServer(settings, options);
+  const server = await unlessStopped(stopped, startServer(settings, options));
   if (options.hasApi ?? true) await sayFirstKey(settings, server.app, say);
   say((options.hasApi ?? true) ? greeting(server, options) : quietGreeting(server, settings));
   await stopped;

@@ -12,3 +12,8 @@ export function untilStopped(): Promise<void> {
   process.on('SIGTERM', stop).on('SIGINT', stop);
   return stopping.promise;
 }
+
+/** A start, which a signal ends with the process: nothing has been acknowledged yet. Fails as the start does. */
+export async function unlessStopped<T>(stopped: Promise<void>, starting: Promise<T>): Promise<T> {
+  return await Promise.race([starting, stopped.then(() => process.exit(0))]);
+}

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ask, ECHO, ended, ONCE_EACH, openCluster, read, typesOf, WAITS, waitingAt } from '../support/cluster.ts';
 import { countCalls } from '../support/crash-load.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
-import { call, eventually, openHome, ratchet } from '../support/server.ts';
+import { call, eventually, openHome, ratchet, type Started } from '../support/server.ts';
 
 const SHORT_LEASE = 'workers:\n  count: 2\n  lease: 2\n';
 const LONG_LEASE = 'workers:\n  count: 2\n  lease: 10m\n  drain: 1\n';
@@ -78,12 +78,22 @@ describe('nodes on one database', { timeout: 90_000 }, () => {
     const refused = await ratchet(lonely, ['serve', '--config', 'config.yaml', '--roles', 'api,wrker']);
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('one of api, worker, projector')]);
 
+    const started = Promise.withResolvers<Started>();
+    const args = ['serve', '--config', 'config.yaml', '--port', '0', '--roles', 'api'];
+    const waiting = ratchet(lonely, args, { onStart: started.resolve });
+    const { stdout, signal } = await started.promise;
+    await eventually('it says what it waits for', () =>
+      /waiting for .* role projector/.test(stdout()) ? true : undefined,
+    );
+    signal('SIGTERM');
+    expect((await waiting).code).toBe(0);
+
     const projector = await cluster.start({ more: SHORT_LEASE, flags: ['--roles', 'projector'] });
     const api = await cluster.start({ more: SHORT_LEASE, flags: ['--roles', 'api'] });
     await call(api.url, 'POST', '/api/v1/tasks', ECHO);
     const id = await ask(api, 'echo', { n: 2 });
     expect((await read(api, id))['status']).toBe('pending');
-    expect((await call(api.url, 'POST', '/api/v1/projections/rebuild')).status).toBe(501);
+    expect((await call(api.url, 'POST', '/api/v1/projections/rebuild')).status).toBe(200);
 
     const worker = await cluster.start({ more: SHORT_LEASE, flags: ['--roles', 'worker'] });
     expect(await ended(api, id)).toMatchObject({ output: { n: 2 } });
