@@ -447,6 +447,13 @@ export const REQUIREMENTS: Readonly<Record<string, readonly Proof[]>> = {
   B63: [
     ...by('e2e/chaos.test.ts', 'three nodes end 200 acknowledged executions exactly once, whatever fails'),
     ...by(
+      'e2e/shared-work.test.ts',
+      'run no more of one client at once than it may have on both together; its subtasks do not count',
+      'start by priority what either of them accepted, as soon as there is a place on any',
+      'start what was delayed once, on one of them, and not before its time',
+      'lose nothing that one of them had taken up when it dies',
+    ),
+    ...by(
       'e2e/late-appends.test.ts',
       'an append that was held up in the network until others had taken over is refused',
       'a node that was frozen beyond its lease records nothing of what others took over, and works on',
