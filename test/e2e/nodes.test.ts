@@ -110,7 +110,7 @@ describe('nodes on one database', { timeout: 90_000 }, () => {
     await using counter = await countCalls();
     await using cluster = openCluster(url);
     const first = await cluster.start({ more: LONG_LEASE });
-    const second = await cluster.start({ more: LONG_LEASE });
+    const second = await cluster.start({ more: LONG_LEASE, server: '  shutdown_delay: 5\n' });
     for (const task of [ECHO, WAITS]) await call(first.url, 'POST', '/api/v1/tasks', task);
     const short = await waitingAt(second, counter.url, 500);
     const long = await waitingAt(second, counter.url, 4_000);
