@@ -15,5 +15,13 @@ export function untilStopped(): Promise<void> {
 
 /** A start, which a signal ends with the process: nothing has been acknowledged yet. Fails as the start does. */
 export async function unlessStopped<T>(stopped: Promise<void>, starting: Promise<T>): Promise<T> {
-  return await Promise.race([starting, stopped.then(() => process.exit(0))]);
+  let isStarting = true;
+  void stopped.then(() => {
+    if (isStarting) process.exit(0);
+  });
+  try {
+    return await starting;
+  } finally {
+    isStarting = false;
+  }
 }
