@@ -20,9 +20,10 @@ const WAITED_FOR_LOOK_MS = 10;
 /** Whoever waits longer sees what is new a little later. */
 const WAITED_FOR_MS = 10_000;
 const UNREADY_LOOK_MS = 50;
-const TRY_MS = 1_000;
+const TRY_MS = 2_000;
+const WAITED_FOR_TRY_MS = 250;
 /** Whoever has lost the right to project lets others try first: they may have taken it for a reason. */
-const LOST_MS = 2_000;
+const LOST_MS = 3_000;
 const OLDER_PATIENCE_MS = 30_000;
 
 export interface ProjectorParts {
@@ -50,7 +51,8 @@ export class ProjectorTurns {
   #isReady = false;
   #reached: Position = START;
   #wanted: { readonly position: Position; readonly at: number } = { position: START, at: 0 };
-  #tryAt = 0;
+  #mayTryAt = 0;
+  #triedAt = Number.NEGATIVE_INFINITY;
   /** Since when nobody was seen to project; null while somebody does. */
   #freeSince: number | null = null;
   #wasHeld = false;
@@ -73,7 +75,7 @@ export class ProjectorTurns {
       } finally {
         await lock.release();
       }
-      this.#tryAt = performance.now() + LOST_MS;
+      this.#mayTryAt = performance.now() + LOST_MS;
     }
   }
 
@@ -114,7 +116,7 @@ export class ProjectorTurns {
     try {
       while (!signal.aborted) {
         const stored = await this.#look();
-        if (this.#parts.mayLead && performance.now() >= this.#tryAt) {
+        if (this.#parts.mayLead && this.#isTimeToTry()) {
           const lock = await this.#try(stored);
           if (lock !== null) return lock;
         }
@@ -126,16 +128,24 @@ export class ProjectorTurns {
     }
   }
 
+  #isTimeToTry(): boolean {
+    const now = performance.now();
+    return now >= Math.max(this.#mayTryAt, this.#triedAt + (this.#isWaitedFor() ? WAITED_FOR_TRY_MS : TRY_MS));
+  }
+
   #restMs(): number {
     if (!this.#isReady) return UNREADY_LOOK_MS;
+    return this.#isWaitedFor() ? WAITED_FOR_LOOK_MS : LOOK_MS;
+  }
+
+  #isWaitedFor(): boolean {
     const { position, at } = this.#wanted;
-    const isWaitedFor = position > this.#reached && performance.now() - at < WAITED_FOR_MS;
-    return isWaitedFor ? WAITED_FOR_LOOK_MS : LOOK_MS;
+    return position > this.#reached && performance.now() - at < WAITED_FOR_MS;
   }
 
   async #try(stored: Versions): Promise<ProjectionLock | null> {
     const { rows } = this.#parts;
-    this.#tryAt = performance.now() + TRY_MS;
+    this.#triedAt = performance.now();
     const lock = await rows.hold();
     if (lock !== null) return this.#unlessOlder(lock);
     // Others of this release look now and then as well, and are no reason to wait longer.
@@ -144,7 +154,7 @@ export class ProjectorTurns {
     if (aheadOf(this.#own, stored).length === 0) return null;
     const announced = await rows.projections.announced();
     if (announced === null || !isNewer(this.#own, announced)) return null;
-    this.#tryAt = 0;
+    this.#triedAt = Number.NEGATIVE_INFINITY;
     return rows.hold(true);
   }
 

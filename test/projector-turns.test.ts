@@ -140,7 +140,7 @@ function tries(): { onTry(): void; more(): Promise<unknown> } {
     },
     more: () => {
       const before = count;
-      return eventually('it has tried again', () => (count >= before + 3 ? true : undefined));
+      return eventually('it has tried again', () => (count >= before + 2 ? true : undefined));
     },
   };
 }
