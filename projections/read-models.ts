@@ -428,19 +428,26 @@ export function tableOf(
   return creation.addPrimaryKeyConstraint(`${as}_key`, [...table.key] as never);
 }
 
-/** Creates the secondary indexes of a table. */
+/** Creates the secondary indexes of a table, unless they are there. */
 export async function createIndexes(db: Kysely<unknown>, name: ReadModelName): Promise<void> {
-  for (const index of indexesOf(db, name)) await index.execute();
+  for (const index of indexesOf(db, name)) await index.ifNotExists().execute();
 }
 
-/** The secondary indexes of a table, to be made after a rebuild has filled it, because that is quicker. */
-export function indexesOf(db: Kysely<unknown>, name: ReadModelName): readonly CreateIndexBuilder<string>[] {
+/**
+ * The secondary indexes of a table. Those of one that is built beside another in use need names of their own, which stay
+ * when it takes the other's place.
+ */
+export function indexesOf(
+  db: Kysely<unknown>,
+  name: ReadModelName,
+  beside?: { readonly as: string; readonly suffix: string },
+): readonly CreateIndexBuilder<string>[] {
   const { indexes }: Table = TABLES[name];
+  const end = beside === undefined ? '' : `_${beside.suffix}`;
   return indexes.map((columns) =>
     db.schema
-      .createIndex(`${name}_by_${columns.join('_')}`)
-      .ifNotExists()
-      .on(name)
+      .createIndex(`${name}_by_${columns.join('_')}${end}`)
+      .on(beside?.as ?? name)
       .columns([...columns]),
   );
 }

@@ -12,6 +12,8 @@ import { StatementCompiler } from './statements.ts';
 
 /** Events in one transaction while catching up. */
 const PAGE = 1_000;
+/** Characters that tell the indexes of two builds of a table apart. */
+const INDEX_SUFFIX = 8;
 
 export interface RunnerOptions {
   /** Told whenever the read models have reached a position. */
@@ -168,7 +170,10 @@ export class ProjectionRunner {
 
   async #create(kept: Kept): Promise<void> {
     const db = this.#db as Kysely<unknown>;
-    const made = kept.projection.tables.flatMap((table) => [tableOf(db, table), ...indexesOf(db, table)]);
+    const made = kept.projection.tables.flatMap((table) => [
+      tableOf(db, table),
+      ...indexesOf(db, table).map((index) => index.ifNotExists()),
+    ]);
     await this.#rows.change(
       made.map((one) => one.compile()),
       checkpointOf(kept),
@@ -267,10 +272,23 @@ export class ProjectionRunner {
       return page.atHead;
     };
     while (!(await advance())) continue;
+    await this.#index(projection);
+    while (!(await advance())) continue;
     await this.#exclusive(async () => {
       while (!(await advance())) continue;
       await this.#swap(kept, position);
     });
+  }
+
+  /** Now that the new tables are full, because that is quicker; one by one, because rows of others wait for each. */
+  async #index({ tables }: Projection): Promise<void> {
+    const suffix = Math.random()
+      .toString(36)
+      .slice(2, 2 + INDEX_SUFFIX);
+    for (const table of tables) {
+      const indexes = indexesOf(this.#db as Kysely<unknown>, table, { as: nextTable(table), suffix });
+      for (const index of indexes) await this.#rows.change([index.compile()], null);
+    }
   }
 
   /** The new tables and their checkpoint take the place of the old ones at once; readers, and a crash, see one or the other. */
@@ -279,7 +297,6 @@ export class ProjectionRunner {
     for (const table of kept.projection.tables) {
       statements.push(this.#db.schema.dropTable(table).ifExists().compile());
       statements.push(sql`alter table ${sql.table(nextTable(table))} rename to ${sql.table(table)}`.compile(this.#db));
-      statements.push(...indexesOf(this.#db as Kysely<unknown>, table).map((index) => index.compile()));
     }
     const swapped: Kept = { projection: kept.projection, position, checkpoint: position, status: 'live', error: null };
     await this.#rows.change(statements, checkpointOf(swapped));

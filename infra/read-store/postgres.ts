@@ -146,8 +146,10 @@ function projectionStore(sender: Sender, place: string): ProjectionStore {
       const { rows } = await told(sender.query({ sql: ANNOUNCED, parameters: [] }));
       return versionsIn(rows[0]?.['versions']);
     },
-    change: async (statements, checkpoint) =>
-      void (await told(sender.transaction([...statements, put(checkpoint)], { stalledMs: LONGEST_CHANGE_MS }))),
+    change: async (statements, checkpoint) => {
+      const all = checkpoint === null ? statements : [...statements, put(checkpoint)];
+      await told(sender.transaction(all, { stalledMs: LONGEST_CHANGE_MS }));
+    },
   };
 }
 

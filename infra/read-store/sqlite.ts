@@ -91,7 +91,7 @@ function projectionStore(database: DatabaseSync, statements: StatementCache): Pr
     change: async (changes, checkpoint) => {
       transaction(database, statements, () => {
         for (const change of changes) database.exec(change.sql);
-        place(checkpoint);
+        if (checkpoint !== null) place(checkpoint);
       });
     },
   };

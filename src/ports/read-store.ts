@@ -40,8 +40,8 @@ export interface ProjectionStore {
   announce(versions: Readonly<Record<string, number>>): Promise<void>;
   /** What was announced last; null before that. */
   announced(): Promise<Readonly<Record<string, number>> | null>;
-  /** Runs schema changes and stores a checkpoint as it is, in one transaction. */
-  change(statements: readonly Statement[], checkpoint: Checkpoint): Promise<void>;
+  /** Runs schema changes, which may take long, and stores a checkpoint as it is where one is given, in one transaction. */
+  change(statements: readonly Statement[], checkpoint: Checkpoint | null): Promise<void>;
 }
 
 /** The right to project, and the way to do it, which ends with that right. */

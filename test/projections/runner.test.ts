@@ -263,12 +263,14 @@ describe('a rebuild', () => {
       const found = await sql<{
         sql: string;
       }>`select sql from sqlite_schema where type = 'index' and sql is not null`.execute(rows.db);
-      return found.rows.map((row) => row.sql).sort();
+      return found.rows.map((row) => row.sql.replace(/^.* on /, '')).sort();
     };
     const before = await indexes();
-    await running.runner.rebuild();
     expect(before).toHaveLength(TABLES.tasks.indexes.length);
-    expect(await indexes()).toEqual(before);
+    for (let round = 0; round < 2; round += 1) {
+      await running.runner.rebuild();
+      expect(await indexes()).toEqual(before);
+    }
   });
 
   it('waits for one that is under way', async () => {

@@ -105,9 +105,13 @@ describe('read models', () => {
     expect(expected['executions']?.length).toBeGreaterThan(4);
     expect(expected['log_lines']?.some((row) => row.includes('\uFFFD'))).toBe(true);
     expect(await dump(rows)).toEqual(expected);
+    const defined = `SELECT tablename, regexp_replace(indexdef, '^.* USING', '') AS index FROM pg_indexes
+      WHERE schemaname = current_schema() ORDER BY 1, 2`;
+    const indexes = await server.run(url, defined);
     for (let round = 0; round < 2; round += 1) {
       await runner.rebuild();
       expect(await dump(rows)).toEqual(expected);
+      expect(await server.run(url, defined)).toEqual(indexes);
     }
   });
 
