@@ -1,5 +1,5 @@
 /** Honest clients: each asks under its own key until some node says that the request is stored, and then for its end. */
-import type { Json } from '../../../src/domain/event.ts';
+import type { Json, JsonObject } from '../../../src/domain/event.ts';
 import type { Told } from '../history/known.ts';
 import type { ChaosNode } from './nodes.ts';
 import type { Random } from './random.ts';
@@ -8,6 +8,9 @@ import type { Wish } from './tasks.ts';
 /** A node that does not answer within this time is given up for another one. */
 const PATIENCE_MS = 8_000;
 const PAUSE_MS = 100;
+/** What is told about a question that has not been asked yet, and about an execution that has ended already. */
+const UNASKED = 'no_open_question';
+const ENDED = 'execution_finished';
 /** What says that the request may be repeated, here or elsewhere. */
 const REPEATABLE: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
@@ -19,11 +22,11 @@ export interface Load {
   readonly surprises: readonly string[];
   /** Lets the first `count` wishes be asked for; the clients wait before the next one. */
   admit(count: number): void;
-  /** Resolves when every wish is acknowledged. */
+  /** Resolves when every wish is acknowledged, and what follows from it. */
   readonly done: Promise<void>;
 }
 
-/** Lets `clients` work through the wishes. Every third request waits for the end; the others only for the acknowledgement. */
+/** Lets `clients` work through the wishes. Every third request or so waits for the end; the others only for the acknowledgement. */
 export function startLoad(nodes: readonly ChaosNode[], wishes: readonly Wish[], clients: number, random: Random): Load {
   const told: Told[] = [];
   const surprises: string[] = [];
@@ -33,24 +36,38 @@ export function startLoad(nodes: readonly ChaosNode[], wishes: readonly Wish[], 
   let more = Promise.withResolvers<void>();
 
   async function work(): Promise<void> {
+    const follows: Promise<void>[] = [];
     for (const [index, wish] of rest) {
       while (index >= admitted) await more.promise;
-      await acknowledge(wish, random.below(3) === 0);
+      const path = random.below(3) === 0 && wish.follow === null ? 'tasks/execute' : 'executions';
+      const body = await insist(wish.key, path, wish.request);
       acknowledged.add(wish.key);
+      if (body === null) continue;
+      const answer = toldOf(wish.key, body);
+      told.push(answer);
+      if (wish.follow !== null) follows.push(follow(wish.key, answer.executionId, wish.follow));
     }
+    await Promise.all(follows);
   }
 
-  async function acknowledge(wish: Wish, waits: boolean): Promise<void> {
+  async function follow(key: string, executionId: string, { path, body }: NonNullable<Wish['follow']>): Promise<void> {
+    await insist(`${key}-${path}`, `executions/${executionId}/${path}`, body, path === 'cancel' ? ENDED : '');
+  }
+
+  /** Asks until it is told a good answer, or the error that is `expected`; null for that, and for one that is not. */
+  async function insist(key: string, path: string, request: JsonObject, expected = ''): Promise<Body | null> {
     for (;;) {
       const { url, name } = random.pick(nodes);
-      const answer = await ask(`${url}/api/v1/${waits ? 'tasks/execute' : 'executions'}`, wish);
-      if (answer === null || REPEATABLE.has(answer.status)) {
+      const answer = await ask(`${url}/api/v1/${path}`, key, request);
+      const code = answer?.body['code'];
+      if (answer === null || REPEATABLE.has(answer.status) || code === UNASKED) {
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
         continue;
       }
-      if (answer.status < 300) return void told.push(toldOf(wish.key, answer.body));
-      surprises.push(`${name} answered ${answer.status} for ${wish.key}: ${JSON.stringify(answer.body)}`);
-      return;
+      if (answer.status < 300) return answer.body;
+      if (code !== expected)
+        surprises.push(`${name} answered ${answer.status} for ${key}: ${JSON.stringify(answer.body)}`);
+      return null;
     }
   }
 
@@ -72,7 +89,8 @@ type Body = Readonly<Record<string, Json>>;
 /** Null where there was no answer. */
 async function ask(
   url: string,
-  { key, request }: Wish,
+  key: string,
+  request: JsonObject,
 ): Promise<{ readonly status: number; readonly body: Body } | null> {
   try {
     const response = await fetch(url, {

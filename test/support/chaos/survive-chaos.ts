@@ -138,10 +138,10 @@ async function toldAtTheEnd({ nodes, log }: Cluster, { told }: Load, random: Ran
 /** @returns what ended otherwise than it would have without any failure. */
 function otherEnds(wanted: readonly Wish[], told: readonly Told[]): readonly unknown[] {
   const last = new Map(told.map((one) => [one.key, one]));
-  return wanted.flatMap(({ key, answers, mayBeUnknown }) => {
+  return wanted.flatMap(({ key, answers, mayEnd }) => {
     const one = last.get(key);
     if (one?.status === 'completed' && canonicalJson(one.output ?? null) === canonicalJson(answers)) return [];
-    return one?.status === 'failed' && mayBeUnknown ? [] : [{ key, told: one ?? null, answers }];
+    return one?.status === mayEnd ? [] : [{ key, told: one ?? null, answers }];
   });
 }
 

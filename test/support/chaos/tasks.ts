@@ -20,6 +20,7 @@ interface Kind {
   readonly request?: JsonObject;
   /** `fail`: it may also end with `unknown_outcome`, because no call is sent twice. `resend` where left out. */
   readonly unknownSteps?: 'fail';
+  readonly follow?: NonNullable<Wish['follow']>;
 }
 
 const AGAIN = { max_attempts: 5, initial_ms: 50, factor: 2, max_ms: 500 };
@@ -28,14 +29,14 @@ const KINDS: readonly Kind[] = [
   { name: 'quick', share: 15, body: 'return input.key;', answers: (key) => key },
   {
     name: 'reading',
-    share: 20,
+    share: 15,
     body: `const a = await call('get-1'); console.log('one', a); const b = await call('get-2'); console.warn('two', b);
       return [a, b, await call('get-3')];`,
     answers: () => ['get-1', 'get-2', 'get-3'],
   },
   {
     name: 'writing',
-    share: 20,
+    share: 15,
     body: `const told = []; for (let n = 1; n <= 4; n++) { console.info('step', n); told.push(await call('post-' + n, 'POST')); }
       return told;`,
     answers: () => [1, 2, 3, 4].map((n) => `post-${n}`),
@@ -91,6 +92,20 @@ const KINDS: readonly Kind[] = [
     answers: () => ['post-1', 'flaky-post-2'],
     request: { retry: { ...AGAIN, from: 'failed-step' } },
   },
+  {
+    name: 'asking',
+    share: 5,
+    body: `const a = await call('post-1', 'POST'); const said = await ask('what?'); return [a, said, await call('post-2', 'POST')];`,
+    answers: () => ['post-1', 'that', 'post-2'],
+    follow: { path: 'answer', body: { answer: 'that' } },
+  },
+  {
+    name: 'unwanted',
+    share: 5,
+    body: `const a = await call('post-1', 'POST'); await sleep(300); return [a, await call('slow-post-2', 'POST')];`,
+    answers: () => ['post-1', 'slow-post-2'],
+    follow: { path: 'cancel', body: { reason: 'no longer wanted' } },
+  },
 ];
 
 /** @returns what creates every task. */
@@ -109,22 +124,25 @@ export interface Wish {
   readonly request: JsonObject;
   /** What its output must be. */
   readonly answers: Json;
-  /** Whether it may also fail because nobody knows whether a call took effect. */
-  readonly mayBeUnknown: boolean;
+  /** How else it may end: as failed, because nobody knows whether a call took effect, or as cancelled. */
+  readonly mayEnd: 'failed' | 'cancelled' | null;
+  /** What is asked of the execution when it is acknowledged; null for nothing. */
+  readonly follow: { readonly path: 'answer' | 'cancel'; readonly body: JsonObject } | null;
 }
 
 /** @returns that many requests, mixed as the seed says. */
 export function wishes(count: number, base: string, random: Random): readonly Wish[] {
   const mix = KINDS.flatMap((kind) => Array.from({ length: kind.share }, () => kind));
   return Array.from({ length: count }, (_, index): Wish => {
-    const { name, answers, request = {}, unknownSteps } = random.pick(mix);
+    const { name, answers, request = {}, unknownSteps, follow = null } = random.pick(mix);
     const key = `${name}-${index}`;
     return {
       key,
       kind: name,
       request: { ...request, task_id: name, input: { key, base } },
       answers: answers(key),
-      mayBeUnknown: unknownSteps === 'fail',
+      mayEnd: unknownSteps === 'fail' ? 'failed' : follow?.path === 'cancel' ? 'cancelled' : null,
+      follow,
     };
   });
 }
