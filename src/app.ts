@@ -286,7 +286,14 @@ async function openParts(settings: AppSettings, closers: Closers) {
     : await projectInline(store, rows, onTrouble);
   closers.push(() => projector.close());
   const session = new WorkerSessions(
-    { store, runtime, presence: presenceOf(place), elapsed: () => performance.now(), onTrouble },
+    {
+      store,
+      runtime,
+      presence: presenceOf(place),
+      elapsed: () => performance.now(),
+      onTrouble,
+      onGone: (gone) => settings.logger.warn(gone, 'a node is gone: what it ran is taken over'),
+    },
     settings.leaseMs ?? LEASE_MS,
   );
   closers.push(() => session.close());

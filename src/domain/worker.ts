@@ -27,7 +27,13 @@ export const WORKER_EVENT_TYPES = [
 
 export type WorkerSession =
   | { readonly status: 'none' }
-  | { readonly status: 'alive'; readonly leaseMs: number; readonly capacity: number }
+  | {
+      readonly status: 'alive';
+      readonly host: string;
+      readonly pid: number;
+      readonly leaseMs: number;
+      readonly capacity: number;
+    }
   | { readonly status: 'ended' };
 
 export const workerSession: Evolution<WorkerSession, WorkerEvent> = {
@@ -35,8 +41,8 @@ export const workerSession: Evolution<WorkerSession, WorkerEvent> = {
   evolve: (state, event) => {
     switch (event.type) {
       case 'WorkerSessionStarted': {
-        const { leaseMs, capacity } = event.data;
-        return { status: 'alive', leaseMs, capacity };
+        const { host, pid, leaseMs, capacity } = event.data;
+        return { status: 'alive', host, pid, leaseMs, capacity };
       }
       case 'WorkerHeartbeat':
         return state;

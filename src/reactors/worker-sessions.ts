@@ -27,6 +27,8 @@ export interface WorkerSessionsDeps extends Deps {
   /** Milliseconds that only grow, by a clock of this process. */
   readonly elapsed: () => number;
   readonly onTrouble: (error: unknown) => void;
+  /** Called when this process has ended the session of another one that is gone. */
+  readonly onGone: (gone: { readonly sessionId: string; readonly host: string; readonly pid: number }) => void;
 }
 
 /** How the own session is kept. */
@@ -252,6 +254,8 @@ export class WorkerSessions implements Sessions {
     try {
       await this.#append(session, watched.version, lapsed, `lapse:${session}:${watched.version}:${this.#own}`);
       this.#remember(session);
+      const { state } = watched;
+      if (state.status === 'alive') this.#deps.onGone({ sessionId: session, host: state.host, pid: state.pid });
     } catch (error) {
       if (!isRatchetError(error, 'version_conflict')) throw error;
       await this.#look(session);

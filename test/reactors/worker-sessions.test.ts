@@ -16,6 +16,8 @@ interface Member {
   readonly sessions: WorkerSessions;
   readonly lapses: string[];
   readonly troubles: unknown[];
+  /** Sessions of others that it has ended. */
+  readonly found: unknown[];
   start(): Promise<void>;
   /** From then on what it asks of the log waits until it is thawed, as all of a frozen process does. */
   freeze(): void;
@@ -46,6 +48,7 @@ function join(capacity = FACTS.capacity): Member {
   const presence = { enter: () => undefined, leave: () => undefined, hasDied: (session: string) => died.has(session) };
   const troubles: unknown[] = [];
   const lapses: string[] = [];
+  const found: unknown[] = [];
   const runtime = systemRuntime();
   let frozen = Promise.withResolvers<void>();
   frozen.resolve();
@@ -68,12 +71,14 @@ function join(capacity = FACTS.capacity): Member {
     presence,
     elapsed: () => now,
     onTrouble: (e) => troubles.push(e),
+    onGone: (gone) => found.push(gone),
   };
   const sessions = new WorkerSessions(deps, LEASE_MS);
   const member: Member = {
     sessions,
     lapses,
     troubles,
+    found,
     freeze: () => {
       frozen = Promise.withResolvers();
     },
@@ -129,6 +134,8 @@ test('of a silent session one other records the end, when its lease has passed a
   expect(await one.sessions.isGone(silent.sessions.own)).toBe(true);
   expect(await other.sessions.isGone(silent.sessions.own)).toBe(true);
   expect(await endsOf(silent.sessions.own)).toEqual([{ sessionId: silent.sessions.own, reason: 'lapsed' }]);
+  const { host, pid } = FACTS;
+  expect([...one.found, ...other.found]).toEqual([{ sessionId: silent.sessions.own, host, pid }]);
 });
 
 test('who was taken for dead learns so, leaves what it ran, and begins a new session', async () => {
