@@ -1,19 +1,15 @@
 /** Keeps read models up to date: catches up, follows, pauses on an error, rebuilds beside the old and swaps. */
-import { type CompiledQuery, type Kysely, sql } from 'kysely';
+import type { Kysely } from 'kysely';
 import { isRatchetError, RatchetError } from '../src/domain/errors.ts';
 import { type Position, START, type StoredEvent } from '../src/domain/event.ts';
 import { decode, type KnownEvent } from '../src/domain/history.ts';
 import type { EventPage, EventStore } from '../src/ports/event-store.ts';
 import type { Checkpoint, ProjectionStore, Statement } from '../src/ports/read-store.ts';
 import { originOf } from './log-origin.ts';
+import { NextTables } from './next-tables.ts';
 import type { Projection } from './projection.ts';
-import { indexesOf, nextTable, type ReadModels, tableOf } from './read-models.ts';
+import { indexesOf, type ReadModels, tableOf } from './read-models.ts';
 import { StatementCompiler } from './statements.ts';
-
-/** Events in one transaction while catching up. */
-const PAGE = 1_000;
-/** Characters that tell the indexes of two builds of a table apart. */
-const INDEX_SUFFIX = 8;
 
 export interface RunnerOptions {
   /** Told whenever the read models have reached a position. */
@@ -37,6 +33,8 @@ interface Kept {
   checkpoint: Position;
   status: ProjectionStatus['status'];
   error: string | null;
+  /** Its rows are of another version: they stay as they are until it is rebuilt. */
+  isOutdated: boolean;
 }
 
 export class ProjectionRunner {
@@ -66,6 +64,7 @@ export class ProjectionRunner {
       checkpoint: START,
       status: 'live',
       error: null,
+      isOutdated: false,
     }));
     this.#compiler = new StatementCompiler(deps.db as unknown as Kysely<never>, (name) => name);
   }
@@ -76,20 +75,38 @@ export class ProjectionRunner {
     });
   }
 
-  /** Creates what is missing, rebuilds what has a new version, and catches up with the head. */
+  /** {@link load} and {@link renew}, one after the other. */
   async prepare(): Promise<void> {
+    await this.load();
+    await this.renew();
+  }
+
+  /** Creates what is missing, and finds out where the rest stands. */
+  async load(): Promise<void> {
     const stored = new Map((await this.#rows.checkpoints()).map((checkpoint) => [checkpoint.name, checkpoint]));
     for (const kept of this.#kept) {
       const known = stored.get(kept.projection.name);
-      if (known === undefined) await this.#create(kept);
-      else if (known.version !== kept.projection.version) await this.#rebuild(kept);
-      else {
-        const { position, status, error } = known;
-        Object.assign(kept, { position, checkpoint: position, status, error });
+      if (known === undefined) {
+        await this.#create(kept);
+        continue;
       }
+      const { version, position, status, error } = known;
+      const isOutdated = version !== kept.projection.version;
+      const state = isOutdated ? { status: 'rebuilding' as const, error: null } : { status, error };
+      Object.assign(kept, { position, checkpoint: position, isOutdated, ...state });
     }
     await this.#compareOrigin();
     this.#tell();
+  }
+
+  /**
+   * Rebuilds what has another version; {@link run} may keep the others up to date meanwhile, and reaches no position
+   * before the end of this. One that can not be rebuilt stops, and says why. Fails with an error of a store; may then be
+   * called again.
+   */
+  async renew(): Promise<void> {
+    for (const kept of this.#kept) await this.#afterRebuilds(() => this.#renew(kept));
+    if (!this.#isAwaited()) this.#options.onReached(this.#start());
   }
 
   /** After a failed run: puts each projection where its stored checkpoint stands, which is where its rows are. */
@@ -108,7 +125,7 @@ export class ProjectionRunner {
     const types = [...new Set(this.#kept.flatMap((kept) => kept.projection.types))];
     for await (const page of this.#events.subscribe(this.#start(), { types }, signal)) {
       await this.#exclusive(() => this.#applyPage(page));
-      this.#options.onReached(page.position);
+      if (!this.#isAwaited()) this.#options.onReached(page.position);
     }
   }
 
@@ -122,15 +139,35 @@ export class ProjectionRunner {
     if (wrong !== undefined) {
       throw new RatchetError('not_found', `there is no projection ${wrong}; known are ${known.join(', ')}`);
     }
-    const rebuilt = this.#rebuilds.then(async () => {
+    await this.#afterRebuilds(async () => {
       for (const kept of this.#kept) {
         if (names !== undefined && !names.includes(kept.projection.name)) continue;
         await this.#rebuild(kept, onProgress);
       }
       if (names === undefined) await this.#noteOrigin();
     });
-    this.#rebuilds = rebuilt.catch(() => undefined);
-    await rebuilt;
+  }
+
+  #afterRebuilds(work: () => Promise<void>): Promise<void> {
+    const done = this.#rebuilds.then(work);
+    this.#rebuilds = done.catch(() => undefined);
+    return done;
+  }
+
+  async #renew(kept: Kept): Promise<void> {
+    if (!kept.isOutdated) return;
+    try {
+      await this.#rebuild(kept);
+    } catch (error) {
+      if (isRatchetError(error, 'store_unavailable') || isRatchetError(error, 'store_full')) throw error;
+      Object.assign(kept, { status: 'paused', error: error instanceof Error ? error.message : String(error) });
+      this.#tell();
+    }
+  }
+
+  /** Whether there are rows that will be those of this version. */
+  #isAwaited(): boolean {
+    return this.#kept.some(({ isOutdated, status }) => isOutdated && status !== 'paused');
   }
 
   /** Nothing is added to rows of another log: they wait for a rebuild. */
@@ -140,7 +177,7 @@ export class ProjectionRunner {
     if (kept === null || kept === (await originOf(this.#events))) return;
     const error = 'the read models are of another log: rebuild all of them';
     const position = await this.#events.head();
-    for (const one of this.#kept) Object.assign(one, { position, status: 'paused', error });
+    for (const one of this.#kept) Object.assign(one, { position, status: 'paused', error, isOutdated: false });
   }
 
   /** Before the first rows are written, and when no row of before is left. */
@@ -151,7 +188,8 @@ export class ProjectionRunner {
   }
 
   #start(): Position {
-    return this.#kept.reduce((lowest, kept) => (kept.position < lowest ? kept.position : lowest), this.#highest());
+    const current = this.#kept.filter(({ isOutdated }) => !isOutdated);
+    return current.reduce((lowest, { position }) => (position < lowest ? position : lowest), this.#highest());
   }
 
   #highest(): Position {
@@ -183,7 +221,9 @@ export class ProjectionRunner {
   async #applyPage(page: EventPage): Promise<void> {
     if (!this.#isOriginKnown && page.events.length > 0) await this.#noteOrigin();
     const decoded = page.events.map(decodedOnce);
-    const live = this.#kept.filter((kept) => kept.status !== 'paused' && kept.position < page.position);
+    const live = this.#kept.filter(
+      ({ status, isOutdated, position }) => status !== 'paused' && !isOutdated && position < page.position,
+    );
     const works = live.map((kept) => ({ kept, statements: this.#statements(kept, decoded) }));
     const sound = works.filter(({ statements }) => statements !== null);
     const all = sound.flatMap(({ statements }) => statements ?? []);
@@ -252,55 +292,21 @@ export class ProjectionRunner {
 
   async #rebuildBeside(kept: Kept, onProgress?: (name: string, position: Position) => void): Promise<void> {
     const { projection } = kept;
-    const { tables, types } = projection;
-    const fresh = tables.flatMap((table) => [
-      this.#db.schema.dropTable(nextTable(table)).ifExists().compile(),
-      tableOf(this.#db as Kysely<unknown>, table, nextTable(table)).compile(),
-    ]);
-    await this.#rows.apply(fresh, []);
-    const compiler = new StatementCompiler(this.#db as unknown as Kysely<never>, nextTable);
-    let position = START;
-    const advance = async (): Promise<boolean> => {
-      const page = await this.#events.readAll(position, { types }, PAGE);
-      const changes = page.events.flatMap((stored) => projection.apply(decode<KnownEvent>(stored), stored));
-      await this.#rows.apply(
-        changes.map((change) => compiler.compile(change)),
-        [],
-      );
-      position = page.position;
-      onProgress?.(projection.name, position);
-      return page.atHead;
-    };
-    while (!(await advance())) continue;
-    await this.#index(projection);
-    while (!(await advance())) continue;
+    const parts = { events: this.#events, rows: this.#rows, db: this.#db };
+    const next = new NextTables(parts, projection, (position) => onProgress?.(projection.name, position));
+    await next.make();
+    await next.catchUp();
+    await next.index();
+    await next.catchUp();
     await this.#exclusive(async () => {
-      while (!(await advance())) continue;
-      await this.#swap(kept, position);
+      await next.catchUp();
+      const { position } = next;
+      const place = { projection, position, checkpoint: position };
+      const swapped: Kept = { ...place, status: 'live', error: null, isOutdated: false };
+      // With the checkpoint at once: readers, and a crash, see the old or the new.
+      await this.#rows.change(next.swap(), checkpointOf(swapped));
+      Object.assign(kept, swapped);
     });
-  }
-
-  /** Now that the new tables are full, because that is quicker; one by one, because rows of others wait for each. */
-  async #index({ tables }: Projection): Promise<void> {
-    const suffix = Math.random()
-      .toString(36)
-      .slice(2, 2 + INDEX_SUFFIX);
-    for (const table of tables) {
-      const indexes = indexesOf(this.#db as Kysely<unknown>, table, { as: nextTable(table), suffix });
-      for (const index of indexes) await this.#rows.change([index.compile()], null);
-    }
-  }
-
-  /** The new tables and their checkpoint take the place of the old ones at once; readers, and a crash, see one or the other. */
-  async #swap(kept: Kept, position: Position): Promise<void> {
-    const statements: CompiledQuery[] = [];
-    for (const table of kept.projection.tables) {
-      statements.push(this.#db.schema.dropTable(table).ifExists().compile());
-      statements.push(sql`alter table ${sql.table(nextTable(table))} rename to ${sql.table(table)}`.compile(this.#db));
-    }
-    const swapped: Kept = { projection: kept.projection, position, checkpoint: position, status: 'live', error: null };
-    await this.#rows.change(statements, checkpointOf(swapped));
-    Object.assign(kept, swapped);
   }
 }
 

@@ -11,7 +11,7 @@ import { InterruptiblePause } from './interruptible-pause.ts';
 import type { EventStore } from './ports/event-store.ts';
 import type { Checkpoint, ProjectionLock, ProjectionStore } from './ports/read-store.ts';
 import type { RebuildRequests } from './ports/rebuild-requests.ts';
-import { keepProjecting } from './projecting.ts';
+import { keepProjecting, keepRenewing } from './projecting.ts';
 import type { FromProjector } from './projector.ts';
 
 /** How often a process that follows looks how far the other is: rarely, unless somebody waits here. */
@@ -99,15 +99,18 @@ export class ProjectorTurns {
       onReached: (position) => tell({ type: 'reached', position }),
       onStatus: (statuses) => tell({ type: 'statuses', statuses }),
     });
-    await runner.prepare();
-    this.#tellReady();
+    await runner.load();
     const onTrouble = (error: unknown): void => tell({ type: 'trouble', error: told(error) });
-    const serving = serveRebuilds(
-      { requests: rows.rebuilds, rebuild: (names) => runner.rebuild(names), rest: this.#restOfServing, onTrouble },
-      signal,
-    );
+    const served = {
+      requests: rows.rebuilds,
+      rebuild: runner.rebuild.bind(runner),
+      rest: this.#restOfServing,
+      onTrouble,
+    };
+    // Neither is waited for at the end: without the lock what is under way fails.
+    void serveRebuilds(served, signal);
+    void keepRenewing(runner, onTrouble, signal).then((isDone) => isDone && this.#tellReady());
     await keepProjecting(runner, onTrouble, signal);
-    await serving;
   }
 
   /** While another process projects, tells how far it is; answers with the lock once that one has gone, null at the end. */

@@ -6,6 +6,7 @@ import type { ReadStore } from '../infra/read-store/read-store.ts';
 import { insert, type Projection } from '../projections/projection.ts';
 import type { ReadModels } from '../projections/read-models.ts';
 import type { ProjectionStatus } from '../projections/runner.ts';
+import { workers } from '../projections/worker.ts';
 import { type Position, streamName } from '../src/domain/event.ts';
 import type { EventStore } from '../src/ports/event-store.ts';
 import type { Refusal } from '../src/ports/rebuild-requests.ts';
@@ -303,6 +304,39 @@ describe('two releases on the same read models', () => {
     const [rebuilding, follower] = await Promise.all([starting, other]);
     expect(await notedAt(follower, await sessionStarted('b'))).toEqual(['a by 2', 'b by 2']);
     expect(rebuilding.troubles).toEqual([]);
+  });
+
+  it('what both know alike is kept up to date while the newer one rebuilds the rest', async () => {
+    const { log, isReading, release } = held();
+    const older = await start([workers, notes(1)]);
+    expect(await notedAt(older, await sessionStarted('a'))).toEqual(['a by 1']);
+    const starting = start([workers, notes(2)], { log });
+    await isReading;
+    const at = await sessionStarted('b');
+    await eventually('the rows of b', async () =>
+      (await server.run(url, "SELECT 1 FROM workers WHERE session_id = 'b'")).length === 1 ? true : undefined,
+    );
+    expect(await older.noted()).toEqual(['a by 1']);
+    await expect(older.progress.reach(at, 50)).rejects.toMatchObject({ code: 'projection_behind' });
+    release();
+    for (const node of [older, await starting]) expect(await notedAt(node, at)).toEqual(['a by 2', 'b by 2']);
+  });
+
+  it('a projection that the newer one can not rebuild stops alone, and says why', async () => {
+    const older = await start([workers, notes(1)]);
+    await notedAt(older, await sessionStarted('a'));
+    const broken = notes(2, () => {
+      throw new Error('broken by now');
+    });
+    const newer = await start([workers, broken]);
+    expect(newer.statuses()).toMatchObject([
+      { name: 'workers', status: 'live' },
+      { name: 'notes', status: 'paused', error: 'broken by now' },
+    ]);
+    await expect(newer.progress.reach(await sessionStarted('b'), 1_000)).rejects.toMatchObject({
+      code: 'projection_paused',
+    });
+    expect(await older.noted()).toEqual(['a by 1']);
   });
 
   it('a new projection of the newer one does not trouble the older', async () => {

@@ -36,7 +36,16 @@ export function openSqliteReadStore<Schema>(file: string): ReadStore<Schema> {
     hold: async () => {
       const lock = holdLock(file === IN_MEMORY ? IN_MEMORY : `${file}.lock`);
       if (lock === null) return null;
-      return { lost: new AbortController().signal, release: () => lock.release(), projections };
+      const ended = new AbortController();
+      const release = (): void => {
+        ended.abort();
+        lock.release();
+      };
+      return {
+        lost: new AbortController().signal,
+        release,
+        projections: projectionStore(database, statements, ended.signal),
+      };
     },
     close: () => database.close(),
   };
@@ -60,7 +69,16 @@ function open(file: string): DatabaseSync {
   }
 }
 
-function projectionStore(database: DatabaseSync, statements: StatementCache): ProjectionStore {
+/** @param ended refuses all that is written from the moment that it aborts */
+function projectionStore(
+  database: DatabaseSync,
+  statements: StatementCache,
+  ended: AbortSignal = new AbortController().signal,
+): ProjectionStore {
+  const write = (work: () => void): void => {
+    if (ended.aborted) throw new RatchetError('store_unavailable', 'the right to project was given back');
+    transaction(database, statements, work);
+  };
   const put = `insert into projection_checkpoints (name, version, position, status, error) values (?, ?, ?, ?, ?)
     on conflict (name) do update set version = excluded.version, position = excluded.position, status = excluded.status, error = excluded.error`;
   const place = ({ name, version, position, status, error }: Checkpoint): void => {
@@ -72,7 +90,7 @@ function projectionStore(database: DatabaseSync, statements: StatementCache): Pr
       statements.get('select name, version, position, status, error from projection_checkpoints').all().map(checkpoint),
     putCheckpoint: async (checkpoint) => place(checkpoint),
     apply: async (changes, moves) => {
-      transaction(database, statements, () => {
+      write(() => {
         for (const change of changes) run(statements, change);
         for (const step of moves) moved(step, Number(statements.get(move).run(step.to, step.name, step.from).changes));
       });
@@ -89,7 +107,7 @@ function projectionStore(database: DatabaseSync, statements: StatementCache): Pr
         .run(JSON.stringify(versions)),
     announced: async () => versionsIn(statements.get('select versions from projector').get()?.['versions']),
     change: async (changes, checkpoint) => {
-      transaction(database, statements, () => {
+      write(() => {
         for (const change of changes) database.exec(change.sql);
         if (checkpoint !== null) place(checkpoint);
       });
