@@ -71,8 +71,8 @@ export class ExecutionRunner implements Dispatcher {
   readonly #abandoned = new Set<string>();
   /** Being claimed here: taken out of the queue, and not running yet. */
   readonly #claiming = new Set<string>();
-  /** Settled when those taken before are read: claims leave in the order in which they were taken. */
-  #readBefore: Promise<unknown> = Promise.resolve();
+  /** Settled when the one taken last has been claimed, or will not be: claims leave in the order in which they were taken. */
+  #claimed: Promise<void> = Promise.resolve();
   /** Running here, and asked to end. */
   readonly #cancelAsked = new Set<string>();
   /** How often in a row each one broke off or could not be claimed. */
@@ -271,12 +271,12 @@ export class ExecutionRunner implements Dispatcher {
   /** Runs it if it can be claimed, and if its client may have one more. */
   async #take(executionId: string): Promise<void> {
     let client = this.#clients.given(executionId);
-    const readBefore = this.#readBefore;
-    const reading = readUnfinished(this.#deps.store, executionId);
-    this.#readBefore = Promise.allSettled([readBefore, reading]);
+    const before = this.#claimed;
+    const { promise, resolve: next } = Promise.withResolvers<void>();
+    this.#claimed = promise;
     try {
-      const found = await reading;
-      await readBefore;
+      const found = await readUnfinished(this.#deps.store, executionId);
+      await before;
       if (this.finder?.mayClaim(executionId) === false) {
         this.finder.wakeFor(executionId);
         return this.#left(client);
@@ -289,7 +289,9 @@ export class ExecutionRunner implements Dispatcher {
         client = found.client;
       }
       const claimant = { node: this.#options.node, hasBrokenOff: this.#abandoned.has(executionId) };
-      const claimed = found === null ? null : await claim(this.#deps, found, claimant);
+      const claiming = found === null ? null : claim(this.#deps, found, claimant);
+      next();
+      const claimed = await claiming;
       this.finder?.settled(executionId);
       if (claimed === null) this.#unclaimed(executionId, client);
       else this.#run({ ...claimed, crashes: this.#crashes.get(executionId) ?? 0 }, client);
@@ -299,6 +301,7 @@ export class ExecutionRunner implements Dispatcher {
       else this.finder?.wakeFor(executionId);
       this.#left(client);
     } finally {
+      next();
       this.#claiming.delete(executionId);
     }
   }
