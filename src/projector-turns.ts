@@ -183,12 +183,26 @@ export class ProjectorTurns {
     this.#parts.tell({ type: 'statuses', statuses });
     if (outdated.length === 0) {
       const [lowest = START] = own.map(({ position }) => position).sort();
-      if (lowest > this.#reached) this.#reached = lowest;
-      this.#parts.tell({ type: 'reached', position: lowest });
+      this.#tellReached(lowest);
       this.#tellReady();
+      // A newer program may project events that this one does not know.
+      if (this.#isWaitedFor() && behindOf(this.#own, stored).length === 0) await this.#lookBehind(lowest);
     }
     this.#tellDifference(stored);
     return stored;
+  }
+
+  #tellReached(position: Position): void {
+    if (position > this.#reached) this.#reached = position;
+    this.#parts.tell({ type: 'reached', position });
+  }
+
+  /** Checkpoints do not move for events that change no rows: what is up to them is also up to the next event that does. */
+  async #lookBehind(lowest: Position): Promise<void> {
+    const { events, projections } = this.#parts;
+    const types = [...new Set(projections.flatMap((projection) => projection.types))];
+    const page = await events.readAll(lowest, { types }, 1);
+    if (page.events.length === 0) this.#tellReached(page.position);
   }
 
   #tellReady(): void {

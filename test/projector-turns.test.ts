@@ -162,6 +162,18 @@ function held(): { log: EventStore; isReading: Promise<void>; release(): void } 
   return { log, isReading: reading.promise, release: () => gate.resolve() };
 }
 
+describe('one that follows', () => {
+  it('has reached what changes no rows as soon as it is asked for', async () => {
+    await start([notes(1)]);
+    const follower = await start([notes(1)]);
+    await notedAt(follower, await sessionStarted('a'));
+    const { position } = await events.append(streamName('session', 's'), 'any', [newEvent({ type: 'SessionClosed' })]);
+    expect(await notedAt(follower, position)).toEqual(['a by 1']);
+    await expect(follower.progress.reach(`${position}9`, 100)).rejects.toMatchObject({ code: 'projection_behind' });
+    expect(await notedAt(follower, await sessionStarted('b'))).toEqual(['a by 1', 'b by 1']);
+  });
+});
+
 describe('a rebuild', () => {
   it('asked of one that follows is done by the one that projects', async () => {
     const leader = await start([notes(1)]);
