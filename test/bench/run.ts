@@ -8,6 +8,7 @@ import { append } from './append.ts';
 import { appendPostgres } from './append-postgres.ts';
 import { type Benchmark, type Line, ratioOf, verdictOf } from './benchmark.ts';
 import { catchUp } from './catch-up.ts';
+import { catchUpPostgres } from './catch-up-postgres.ts';
 import { debug } from './debug.ts';
 import { diagnosis } from './diagnosis.ts';
 import { eventStoreDb } from './eventstoredb.ts';
@@ -27,6 +28,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   append,
   appendPostgres,
   catchUp,
+  catchUpPostgres,
   debug,
   diagnosis,
   eventStoreDb,
