@@ -23,7 +23,9 @@ const UNREADY_LOOK_MS = 50;
 const TRY_MS = 2_000;
 const WAITED_FOR_TRY_MS = 250;
 /** Whoever has lost the right to project lets others try first: they may have taken it for a reason. */
-const LOST_MS = 3_000;
+const LOST_MS = 1_500;
+/** So often an older program is made to end its turn at once; then it is one that can not be. */
+const DISPLACINGS = 3;
 const OLDER_PATIENCE_MS = 30_000;
 
 export interface ProjectorParts {
@@ -56,6 +58,7 @@ export class ProjectorTurns {
   /** Since when nobody was seen to project; null while somebody does. */
   #freeSince: number | null = null;
   #wasHeld = false;
+  #displacings = 0;
   #toldOf = '';
 
   constructor(parts: ProjectorParts) {
@@ -157,13 +160,16 @@ export class ProjectorTurns {
     if (aheadOf(this.#own, stored).length === 0) return null;
     const announced = await rows.projections.announced();
     if (announced === null || !isNewer(this.#own, announced)) return null;
-    this.#triedAt = Number.NEGATIVE_INFINITY;
+    this.#displacings += 1;
+    if (this.#displacings <= DISPLACINGS) this.#triedAt = Number.NEGATIVE_INFINITY;
+    else this.#tellOnce(`an older program projects these read models (${this.#compared(announced)}): end it`);
     return rows.hold(true);
   }
 
   /** Read models of a newer program are left to one of that kind, unless there is none any more. */
   async #unlessOlder(lock: ProjectionLock): Promise<ProjectionLock | null> {
     this.#wasHeld = false;
+    this.#displacings = 0;
     const stored = versionsOf(await lock.projections.checkpoints());
     const now = performance.now();
     this.#freeSince ??= now;
@@ -210,14 +216,21 @@ export class ProjectorTurns {
     this.#isReady = true;
   }
 
-  /** Once for each difference. */
   #tellDifference(stored: Versions): void {
-    const newer = behindOf(this.#own, stored);
-    const words = newer.map((name) => `${name} ${stored[name]}, here ${this.#own[name]}`).join('; ');
-    if (words === this.#toldOf) return;
-    this.#toldOf = words;
-    if (words === '') return;
-    const message = `a newer program projects these read models (versions: ${words}): upgrade this one`;
+    if (behindOf(this.#own, stored).length === 0) return;
+    this.#tellOnce(`a newer program projects these read models (${this.#compared(stored)}): upgrade this one`);
+  }
+
+  /** @returns words for the versions that differ. */
+  #compared(there: Versions): string {
+    const names = [...behindOf(this.#own, there), ...aheadOf(this.#own, there)];
+    return names.map((name) => `${name} is at version ${there[name] ?? 'none'}, here at ${this.#own[name]}`).join('; ');
+  }
+
+  /** Until there is something else to tell. */
+  #tellOnce(message: string): void {
+    if (message === this.#toldOf) return;
+    this.#toldOf = message;
     this.#parts.tell({ type: 'trouble', error: told(new RatchetError('read_models_differ', message)) });
   }
 }

@@ -1,8 +1,12 @@
 /** Several processes on the read models of one PostgreSQL: who projects, who follows, and who rebuilds, also across releases. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { memoryEventStore } from '../infra/event-store/memory.ts';
 import { openPostgresReadStore } from '../infra/read-store/postgres.ts';
 import type { ReadStore } from '../infra/read-store/read-store.ts';
+import { openSqliteReadStore } from '../infra/read-store/sqlite.ts';
 import { insert, type Projection } from '../projections/projection.ts';
 import type { ReadModels } from '../projections/read-models.ts';
 import type { ProjectionStatus } from '../projections/runner.ts';
@@ -74,14 +78,16 @@ interface NodeOptions {
   readonly mayLead?: boolean;
   readonly olderPatienceMs?: number;
   readonly log?: EventStore;
+  readonly rows?: ReadStore<ReadModels>;
   /** Told whenever it tries to become the one that projects. */
   readonly onTry?: () => void;
+  readonly onTrouble?: (error: Refusal) => void;
 }
 
 /** A node as far as it projects; it is ready. */
 async function start(projections: readonly Projection[], options: NodeOptions = {}): Promise<Node> {
-  const { log = events, mayLead = true, onTry = () => undefined, ...more } = options;
-  const rows: ReadStore<ReadModels> = await openPostgresReadStore<ReadModels>(url, { poolSize: 2, leaseMs: 1_000 });
+  const { log = events, mayLead = true, onTry = () => undefined, onTrouble = () => undefined, ...more } = options;
+  const rows = options.rows ?? (await openPostgresReadStore<ReadModels>(url, { poolSize: 2, leaseMs: 1_000 }));
   const trying = {
     ...rows,
     hold: (displacing?: boolean) => {
@@ -96,7 +102,10 @@ async function start(projections: readonly Projection[], options: NodeOptions = 
   const tell = (message: FromProjector): void => {
     if (message.type === 'ready') ready.resolve();
     if (message.type === 'reached') progress.reached(message.position);
-    if (message.type === 'trouble') troubles.push(message.error);
+    if (message.type === 'trouble') {
+      troubles.push(message.error);
+      onTrouble(message.error);
+    }
     if (message.type !== 'statuses') return;
     told = message.statuses;
     progress.statuses(told);
@@ -264,7 +273,10 @@ describe('two releases on the same read models', () => {
     for (const node of [newer, older]) expect(await notedAt(node, at)).toEqual(['a by 2', 'b by 2']);
     await eventually('the older one tells', () => (older.troubles.length > 0 ? true : undefined));
     expect(older.troubles).toMatchObject([
-      { code: 'read_models_differ', message: expect.stringMatching(/newer program.*notes 2, here 1.*upgrade/) },
+      {
+        code: 'read_models_differ',
+        message: expect.stringMatching(/newer program.*notes is at version 2, here at 1.*upgrade/),
+      },
     ]);
     expect(older.statuses()).toMatchObject([{ name: 'notes', version: 2, status: 'live' }]);
     await more();
@@ -316,6 +328,23 @@ describe('two releases on the same read models', () => {
     const [rebuilding, follower] = await Promise.all([starting, other]);
     expect(await notedAt(follower, await sessionStarted('b'))).toEqual(['a by 2', 'b by 2']);
     expect(rebuilding.troubles).toEqual([]);
+  });
+
+  it('where the older one can not be made to end its turn, the newer says so and waits', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ratchet-turns-'));
+    opened.push(() => rmSync(folder, { recursive: true }));
+    const rows = () => openSqliteReadStore<ReadModels>(join(folder, 'rows.db'));
+    const older = await start([notes(1)], { rows: rows() });
+    await notedAt(older, await sessionStarted('a'));
+    const trouble = Promise.withResolvers<Refusal>();
+    const starting = start([notes(2)], { rows: rows(), onTrouble: trouble.resolve });
+    expect(await trouble.promise).toMatchObject({
+      code: 'read_models_differ',
+      message: 'an older program projects these read models (notes is at version 1, here at 2): end it',
+    });
+    expect(await notedAt(older, await sessionStarted('b'))).toEqual(['a by 1', 'b by 1']);
+    await older.close();
+    expect(await notedAt(await starting, await sessionStarted('c'))).toEqual(['a by 2', 'b by 2', 'c by 2']);
   });
 
   it('what both know alike is kept up to date while the newer one rebuilds the rest', async () => {
