@@ -107,6 +107,8 @@ export interface ServerOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** False: nobody reads what it prints. */
   readonly isRead?: boolean;
+  /** Longest time until it is ready, in milliseconds; 25,000 by default. */
+  readonly readyMs?: number;
 }
 
 /** Starts a server with a configuration file in `home`, and waits until it says that it is ready. */
@@ -121,6 +123,7 @@ export async function startServerProcess(home: Home, options: ServerOptions = {}
     flags = [],
     env = {},
     isRead = true,
+    readyMs = READY_MS,
   } = options;
   const pool = poolSize === undefined ? databaseMore : `  pool_size: ${poolSize}\n${databaseMore}`;
   const config = home.file(
@@ -151,7 +154,7 @@ export async function startServerProcess(home: Home, options: ServerOptions = {}
     child.kill('SIGKILL');
     await ended;
   };
-  const timer = setTimeout(() => ready.reject(new Error(`the server was not ready in time:\n${stderr}`)), READY_MS);
+  const timer = setTimeout(() => ready.reject(new Error(`the server was not ready in time:\n${stderr}`)), readyMs);
   const url = await ready.promise.catch(async (error: unknown) => {
     await kill();
     throw error;

@@ -9,6 +9,8 @@ import { taskDefinitions } from './tasks.ts';
 /** Executions of one node at once. */
 const WORKERS = 4;
 const POOL_SIZE = 8;
+/** A start waits for the read models, which may be held up by the failure of another node. */
+const READY_MS = 60_000;
 
 export interface ChaosNode {
   readonly name: string;
@@ -72,7 +74,7 @@ async function startNode(
   address.hostname = '127.0.0.1';
   address.port = String(proxy.port);
   const more = `workers:\n  count: ${WORKERS}\n  lease: ${leaseSeconds}\n`;
-  const options = { database: address.href, poolSize: POOL_SIZE, more };
+  const options = { database: address.href, poolSize: POOL_SIZE, more, readyMs: READY_MS };
   let running: ServerProcess = await startServerProcess(home, options);
   const port = Number(new URL(running.url).port);
   let earlier = '';
