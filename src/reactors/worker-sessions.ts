@@ -49,6 +49,13 @@ interface Known {
   readonly version: number;
 }
 
+/** When something was, by both clocks: the one that only grows stands still while the machine sleeps. */
+interface Moment {
+  readonly elapsed: number;
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+}
+
 /** A session that has not ended, as far as is known here. */
 interface Watched extends Known {
   /** Who began before whom: `recordedAt` of its start. */
@@ -58,6 +65,7 @@ interface Watched extends Known {
 }
 
 const UNREAD: Known = { state: workerSession.initial, version: -1 };
+const LONG_AGO: Moment = { elapsed: Number.NEGATIVE_INFINITY, time: Number.NEGATIVE_INFINITY };
 const BEATS_PER_LEASE = 3;
 const LOOKS_PER_LEASE = 6;
 const PAGE = 1_000;
@@ -72,9 +80,10 @@ export class WorkerSessions implements Sessions {
   readonly #ended = new Set<string>();
   #own: string;
   #ownStartedAt = '';
+  /** Of the last event of the own session that is known to be stored; -1 until it has begun. */
   #version = -1;
   /** When the last heartbeat that was stored had left. */
-  #beatAt = Number.NEGATIVE_INFINITY;
+  #beatAt: Moment = LONG_AGO;
   #keeping: Keeping | null = null;
   #beating: Promise<void> | null = null;
   #isJudging = false;
@@ -94,7 +103,9 @@ export class WorkerSessions implements Sessions {
   }
 
   isHeld(): boolean {
-    return !this.#isClosing && this.#deps.elapsed() - this.#beatAt < this.#leaseMs;
+    const { elapsed, time } = this.#moment();
+    const { elapsed: elapsedThen, time: timeThen } = this.#beatAt;
+    return !this.#isClosing && elapsed - elapsedThen < this.#leaseMs && time - timeThen < this.#leaseMs;
   }
 
   async confirm(session: string, signal: AbortSignal): Promise<void> {
@@ -137,6 +148,11 @@ export class WorkerSessions implements Sessions {
     return true;
   }
 
+  #moment(): Moment {
+    const { elapsed, runtime } = this.#deps;
+    return { elapsed: elapsed(), time: runtime.now() };
+  }
+
   /** Begins the own session, and to watch the others, until {@link close} or `signal`. Fails with an error of the store. */
   async start(keeping: Keeping, signal: AbortSignal): Promise<void> {
     this.#keeping = keeping;
@@ -159,9 +175,9 @@ export class WorkerSessions implements Sessions {
     if (this.#isClosing) return;
     this.#isClosing = true;
     for (const timer of this.#timers) clearInterval(timer);
-    await this.#beating;
     try {
-      if (this.#keeping === null) return;
+      await this.#beating?.catch(() => undefined);
+      if (this.#version < 0) return;
       const ended: WorkerEvent = { type: 'WorkerSessionEnded', data: { sessionId: this.#own, reason: 'closed' } };
       await this.#append(this.#own, this.#version, ended, `end:${this.#own}`).catch((error: unknown) => {
         // Others have ended it before.
@@ -178,13 +194,15 @@ export class WorkerSessions implements Sessions {
     this.#timers.push(timer);
   }
 
+  /** May be done again where it failed: it begins once. */
   async #begin(): Promise<void> {
     if (this.#keeping === null) return;
-    const sentAt = this.#deps.elapsed();
+    const sentAt = this.#moment();
     const data = { sessionId: this.#own, ...this.#keeping.facts, leaseMs: this.#leaseMs };
-    this.#version = await this.#append(this.#own, -1, { type: 'WorkerSessionStarted', data }, `start:${this.#own}`);
+    const version = await this.#append(this.#own, -1, { type: 'WorkerSessionStarted', data }, `start:${this.#own}`);
     const [started] = await this.#deps.store.readStream(streamName('worker', this.#own), { limit: 1 });
     this.#ownStartedAt = started?.recordedAt ?? '';
+    this.#version = version;
     this.#confirmed(sentAt);
   }
 
@@ -196,10 +214,11 @@ export class WorkerSessions implements Sessions {
   }
 
   async #beaten(): Promise<void> {
-    const { runtime, elapsed } = this.#deps;
+    if (this.#version < 0) return this.#begin();
+    const { runtime } = this.#deps;
     const sessionId = this.#own;
     const beat: WorkerEvent = { type: 'WorkerHeartbeat', data: { sessionId, running: this.#keeping?.running() ?? 0 } };
-    const sentAt = elapsed();
+    const sentAt = this.#moment();
     try {
       this.#version = await this.#append(sessionId, this.#version, beat, `beat:${sessionId}:${runtime.newId()}`);
       this.#confirmed(sentAt);
@@ -215,18 +234,19 @@ export class WorkerSessions implements Sessions {
   /** The own session has lapsed: what it ran is left to whoever takes it over, and a new session begins. */
   async #renew(): Promise<void> {
     const { presence, runtime } = this.#deps;
-    this.#beatAt = Number.NEGATIVE_INFINITY;
+    this.#beatAt = LONG_AGO;
     this.#keeping?.onLapsed();
     this.#remember(this.#own);
     presence.leave(this.#own);
     this.#own = runtime.newId();
+    this.#version = -1;
     presence.enter(this.#own);
     await this.#begin();
   }
 
   /** Who could not reach the log for a while has missed the heartbeats of others: everybody gets a new lease. */
-  #confirmed(sentAt: number): void {
-    if (sentAt - this.#beatAt > this.#leaseMs) {
+  #confirmed(sentAt: Moment): void {
+    if (sentAt.elapsed - this.#beatAt.elapsed > this.#leaseMs) {
       for (const watched of this.#watched.values()) watched.seenAt = this.#deps.elapsed();
     }
     this.#beatAt = sentAt;

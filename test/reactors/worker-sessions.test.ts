@@ -28,6 +28,7 @@ let store: EventStore;
 let stop: AbortController;
 let now = 0;
 let died: Set<string>;
+let left: string[];
 let members: Member[];
 
 beforeEach(() => {
@@ -35,17 +36,23 @@ beforeEach(() => {
   store = memoryEventStore();
   stop = new AbortController();
   died = new Set();
+  left = [];
   members = [];
 });
 
 afterEach(async () => {
+  vi.restoreAllMocks();
   stop.abort();
   vi.useRealTimers();
   await store.close();
 });
 
 function join(capacity = FACTS.capacity): Member {
-  const presence = { enter: () => undefined, leave: () => undefined, hasDied: (session: string) => died.has(session) };
+  const presence = {
+    enter: () => undefined,
+    leave: (session: string) => void left.push(session),
+    hasDied: (session: string) => died.has(session),
+  };
   const troubles: unknown[] = [];
   const lapses: string[] = [];
   const found: unknown[] = [];
@@ -188,6 +195,48 @@ test('a heartbeat whose answer was lost is no end', async () => {
   expect([member.sessions.isHeld(), member.lapses, member.troubles.length]).toEqual([true, [], 1]);
 });
 
+test('a session that can not begin at once after the one before has lapsed begins when the log is there again', async () => {
+  const [silent, one] = [join(), join()];
+  await silent.start();
+  await one.start();
+  const before = silent.sessions.own;
+  silent.freeze();
+  await pass(LEASE_MS * 2);
+  const shared = store.append.bind(store);
+  vi.spyOn(store, 'append').mockImplementation((...asked) =>
+    asked[2].some(({ type }) => type === 'WorkerSessionStarted')
+      ? Promise.reject(new RatchetError('store_unavailable', 'down'))
+      : shared(...asked),
+  );
+  silent.thaw();
+  await pass(LEASE_MS);
+  expect(silent.sessions.own).not.toBe(before);
+  expect(silent.sessions.isHeld()).toBe(false);
+  vi.restoreAllMocks();
+  await pass(LEASE_MS * 2);
+  expect([silent.sessions.isHeld(), silent.sessions.isElected(), one.sessions.isElected()]).toEqual([
+    true,
+    false,
+    true,
+  ]);
+  expect(one.sessions.isAlone()).toBe(false);
+  const [first] = await store.readStream(streamName('worker', silent.sessions.own), { limit: 1 });
+  expect(first?.type).toBe('WorkerSessionStarted');
+});
+
+test('a close during an outage tells so, and shows the session no more', async () => {
+  const member = join();
+  await member.start();
+  member.freeze();
+  vi.spyOn(store, 'append').mockRejectedValue(new RatchetError('store_unavailable', 'down'));
+  // A heartbeat is under way.
+  await pass(LEASE_MS / 2);
+  const closed = member.sessions.close();
+  member.thaw();
+  await expect(closed).rejects.toMatchObject({ code: 'store_unavailable' });
+  expect(left).toEqual([member.sessions.own]);
+});
+
 test('a session whose process is known to have died is gone at once, and its end is recorded', async () => {
   const [dead, one] = [join(), join()];
   await dead.start();
@@ -276,6 +325,17 @@ test('a process that slept for a lease confirms its session by a heartbeat befor
 
   await one.sessions.close();
   await expect(one.sessions.confirm(one.sessions.own, signal)).rejects.toMatchObject({ code: 'shutting_down' });
+});
+
+test('a session does not hold for sure when the machine has slept, though its own clock stood still meanwhile', async () => {
+  const one = join();
+  await one.start();
+  expect(one.sessions.isHeld()).toBe(true);
+  const woken = Date.now() + LEASE_MS;
+  vi.spyOn(Date, 'now').mockImplementation(() => woken);
+  expect(one.sessions.isHeld()).toBe(false);
+  await one.sessions.confirm(one.sessions.own, new AbortController().signal);
+  expect(one.sessions.isHeld()).toBe(true);
 });
 
 test('who waits for a confirmation can stop waiting', async () => {
