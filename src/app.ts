@@ -554,7 +554,8 @@ function appOf(settings: AppSettings, parts: Parts, { sources, meter }: Acting, 
     drain: async (graceMs, noticeMs = 0) => {
       isDraining = true;
       await Promise.all([pause(noticeMs), runner.close(graceMs)]);
-      await parts.session.close();
+      // While the log is away nobody can be told: others take over when the lease has passed.
+      await parts.session.close().catch(parts.onTrouble);
     },
     close: async (graceMs = CLOSE_GRACE_MS) => {
       grace = graceMs;

@@ -10,7 +10,7 @@ import { sayFirstKey } from './first-key.ts';
 import { guarded, type ListenerSettings } from './listener.ts';
 import { mountOf } from './mcp-mount.ts';
 import type { McpSettings } from './mcp-settings.ts';
-import { unlessStopped, untilStopped } from './until-stopped.ts';
+import { endedInTime, unlessStopped, untilStopped } from './until-stopped.ts';
 
 export interface McpListenSettings extends ListenerSettings, McpSettings {
   readonly host: string;
@@ -45,8 +45,11 @@ export async function mcp(
   say(greeting(listener));
   await stopped;
   settings.logger.info('stopping: no new work is taken, running executions get a moment to end');
-  await listener.app.drain(options.drainMs);
-  await listener.close();
+  await endedInTime(
+    listener.app.drain(options.drainMs).then(() => listener.close()),
+    options.drainMs,
+    settings.logger,
+  );
   return 0;
 }
 

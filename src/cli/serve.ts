@@ -16,7 +16,7 @@ import type { ExitCode } from './exit.ts';
 import { sayFirstKey } from './first-key.ts';
 import { guarded, type ListenerSettings } from './listener.ts';
 import type { McpSettings } from './mcp-settings.ts';
-import { unlessStopped, untilStopped } from './until-stopped.ts';
+import { endedInTime, unlessStopped, untilStopped } from './until-stopped.ts';
 
 export interface ServeSettings extends ListenerSettings {
   readonly host: string;
@@ -147,8 +147,12 @@ export async function serve(
   say((options.hasApi ?? true) ? greeting(server, options) : quietGreeting(server, settings));
   await stopped;
   settings.logger.info('stopping: no new work is taken, running executions get a moment to end');
-  await server.drain();
-  await server.close();
+  const graceMs = Math.max(options.drainMs ?? DRAIN_MS, options.shutdownDelayMs ?? 0);
+  await endedInTime(
+    server.drain().then(() => server.close()),
+    graceMs,
+    settings.logger,
+  );
   return 0;
 }
 

@@ -1,4 +1,5 @@
 /** Waits for whoever runs the process to ask for its end. */
+import type { FastifyBaseLogger } from 'fastify';
 
 /** @returns what resolves at SIGTERM or SIGINT. A second signal ends the process at once. */
 export function untilStopped(): Promise<void> {
@@ -23,5 +24,24 @@ export async function unlessStopped<T>(stopped: Promise<void>, starting: Promise
     return await starting;
   } finally {
     isStarting = false;
+  }
+}
+
+/** How long an end may take beside what is waited for on purpose. */
+const END_MS = 15_000;
+
+/**
+ * Waits for what serves to end, and ends the process with code 3 where that takes longer than `graceMs` and 15 s: of a
+ * database that does not answer nobody takes leave.
+ */
+export async function endedInTime(ending: Promise<void>, graceMs: number, logger: FastifyBaseLogger): Promise<void> {
+  const timer = setTimeout(() => {
+    logger.error('the process ends without having closed everything: something it is connected to does not answer');
+    process.exit(3);
+  }, graceMs + END_MS);
+  try {
+    await ending;
+  } finally {
+    clearTimeout(timer);
   }
 }

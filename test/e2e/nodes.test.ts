@@ -4,6 +4,7 @@ import { ask, ECHO, ended, ONCE_EACH, openCluster, read, typesOf, WAITS, waiting
 import { countCalls } from '../support/crash-load.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 import { call, eventually, openHome, ratchet, type Started } from '../support/server.ts';
+import { startProxy } from '../support/tcp-proxy.ts';
 
 const SHORT_LEASE = 'workers:\n  count: 2\n  lease: 2\n';
 const LONG_LEASE = 'workers:\n  count: 2\n  lease: 10m\n  drain: 1\n';
@@ -127,5 +128,16 @@ describe('nodes on one database', { timeout: 90_000 }, () => {
     expect(await ended(first, late)).toMatchObject({ attempt: 1, output: { n: 4 } });
     expect(await ended(first, long)).toMatchObject({ attempt: 2, mode: 'resume' });
     expect(counter.calls.get('/after')).toHaveLength(2);
+  });
+
+  it('when asked to end while the database does not answer: end all the same', async () => {
+    const address = new URL(url);
+    const proxy = await startProxy(Number(address.port));
+    address.port = String(proxy.port);
+    await using cluster = openCluster(url);
+    const node = await cluster.start({ database: address.href, more: LONG_LEASE });
+    proxy.hold();
+    expect(await node.stop()).not.toBeNull();
+    await proxy.close();
   });
 });
