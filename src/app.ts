@@ -279,6 +279,7 @@ async function openParts(settings: AppSettings, closers: Closers) {
           readStore: place.readStore,
           postgres: { ...postgres, poolSize: PROJECTOR_POOL },
           mayLead: has(settings, 'projector'),
+          mayDisplace: settings.runs,
         },
         onTrouble,
         () => settings.logger.warn('waiting for a node with the role projector to make the read models'),

@@ -22,7 +22,8 @@ const events = await openEventStore(settings.eventStoreUrl, {
   postgres: settings.postgres ?? {},
 });
 const rows = await openReadStore<ReadModels>(settings.readStore, settings.postgres);
-const turns = new ProjectorTurns({ events, rows, projections: PROJECTIONS, mayLead: settings.mayLead ?? true, tell });
+const { mayLead = true, mayDisplace = true } = settings;
+const turns = new ProjectorTurns({ events, rows, projections: PROJECTIONS, mayLead, mayDisplace, tell });
 
 parentPort?.on('message', (message: ToProjector) => {
   switch (message.type) {

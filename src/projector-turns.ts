@@ -39,6 +39,8 @@ export interface ProjectorParts {
   readonly projections: readonly Projection[];
   /** False where this process only follows. */
   readonly mayLead: boolean;
+  /** False for a command that is over soon: it leaves a server of an older release alone, and fails. True by default. */
+  readonly mayDisplace?: boolean;
   /** How long nobody projects before an older program takes the read models of a newer one back; 30,000 ms by default. */
   readonly olderPatienceMs?: number;
   readonly tell: (message: FromProjector) => void;
@@ -160,9 +162,14 @@ export class ProjectorTurns {
     if (aheadOf(this.#own, stored).length === 0) return null;
     const announced = await rows.projections.announced();
     if (announced === null || !isNewer(this.#own, announced)) return null;
+    const older = `an older program projects these read models (${this.#compared(announced)})`;
+    if (this.#parts.mayDisplace === false) {
+      if (this.#isReady) return null;
+      throw new RatchetError('read_models_differ', `${older}: use this command of its release, or upgrade it first`);
+    }
     this.#displacings += 1;
     if (this.#displacings <= DISPLACINGS) this.#triedAt = Number.NEGATIVE_INFINITY;
-    else this.#tellOnce(`an older program projects these read models (${this.#compared(announced)}): end it`);
+    else this.#tellOnce(`${older}: end it`);
     return rows.hold(true);
   }
 

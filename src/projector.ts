@@ -27,6 +27,8 @@ export interface ProjectorSettings {
   readonly postgres?: PostgresStoreOptions;
   /** False where this process never projects itself, and only follows the one that does. True by default. */
   readonly mayLead?: boolean;
+  /** False where this process does not end the turn of an older release that projects. True by default. */
+  readonly mayDisplace?: boolean;
 }
 
 /** Thread to process, and process to thread. */

@@ -76,6 +76,7 @@ interface Node {
 
 interface NodeOptions {
   readonly mayLead?: boolean;
+  readonly mayDisplace?: boolean;
   readonly olderPatienceMs?: number;
   readonly log?: EventStore;
   readonly rows?: ReadStore<ReadModels>;
@@ -126,7 +127,7 @@ async function start(projections: readonly Projection[], options: NodeOptions = 
     close: async () => {
       if (stop.signal.aborted) return;
       stop.abort();
-      await ended;
+      await ended.catch(() => undefined);
       await rows.close();
     },
   };
@@ -328,6 +329,16 @@ describe('two releases on the same read models', () => {
     const [rebuilding, follower] = await Promise.all([starting, other]);
     expect(await notedAt(follower, await sessionStarted('b'))).toEqual(['a by 2', 'b by 2']);
     expect(rebuilding.troubles).toEqual([]);
+  });
+
+  it('a command of the newer leaves a server of the older alone, and fails', async () => {
+    const older = await start([notes(1)]);
+    await notedAt(older, await sessionStarted('a'));
+    await expect(start([notes(2)], { mayDisplace: false })).rejects.toMatchObject({
+      code: 'read_models_differ',
+      message: expect.stringMatching(/^an older program projects .*: use this command of its release/),
+    });
+    expect(await notedAt(older, await sessionStarted('b'))).toEqual(['a by 1', 'b by 1']);
   });
 
   it('where the older one can not be made to end its turn, the newer says so and waits', async () => {

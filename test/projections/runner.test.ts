@@ -9,9 +9,11 @@ import { holdLock } from '../../infra/event-store/sqlite-lock.ts';
 import type { ReadStore } from '../../infra/read-store/read-store.ts';
 import { openSqliteReadStore } from '../../infra/read-store/sqlite.ts';
 import { audit } from '../../projections/audit.ts';
+import { PROJECTIONS } from '../../projections/index.ts';
 import { insert, type Projection } from '../../projections/projection.ts';
 import { type ReadModels, TABLES } from '../../projections/read-models.ts';
 import { ProjectionRunner, type ProjectionStatus } from '../../projections/runner.ts';
+import { versionsOf } from '../../projections/versions.ts';
 import { workers } from '../../projections/worker.ts';
 import { RatchetError } from '../../src/domain/errors.ts';
 import { type Position, START, streamName } from '../../src/domain/event.ts';
@@ -416,6 +418,29 @@ describe('projecting through errors of the stores', () => {
     await vi.waitFor(() => projector.progress.reach(position, 1_000), { timeout: 10_000 });
     await projector.rebuild(undefined);
     expect(await sessions(rows)).toEqual(['a']);
+  });
+
+  it('that may not end the turn of an older program fails, and says why', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ratchet-rows-'));
+    opened.push(() => rmSync(folder, { recursive: true }));
+    const readStore = join(folder, 'rows.db');
+    const eventStoreUrl = `sqlite:${join(folder, 'log.db')}`;
+    const events = await openEventStore(eventStoreUrl);
+    opened.push(() => events.close());
+    const rows = openSqliteReadStore<ReadModels>(readStore);
+    opened.push(() => rows.close());
+    const older = { ...versionsOf(PROJECTIONS), tasks: 0 };
+    for (const [name, version] of Object.entries(older)) {
+      await rows.projections.putCheckpoint({ name, version, position: START, status: 'live', error: null });
+    }
+    await rows.projections.announce(older);
+    const lock = holdLock(`${readStore}.lock`);
+    opened.push(() => lock?.release());
+    const starting = projectOnThread({ eventStoreUrl, readStore, mayDisplace: false }, () => undefined);
+    await expect(starting).rejects.toMatchObject({
+      code: 'read_models_differ',
+      message: expect.stringContaining('tasks is at version 0'),
+    });
   });
 
   it('that may not lead waits for one that does, and follows it', async () => {
