@@ -212,10 +212,14 @@ export class ExecutionRunner implements Dispatcher {
     if (this.#closing || this.#options.capacity === 0) return;
     const known = this.#later.get(due.executionId);
     if (known !== undefined) clearTimeout(known);
+    const at = this.#deps.runtime.now() + delay;
     const timer = setTimeout(
       () => {
         this.#later.delete(due.executionId);
-        if (isWoken || this.finder === null) this.#again(due);
+        // A timer may be early by a part of a millisecond, and none is as long as some delays.
+        const left = at - this.#deps.runtime.now();
+        if (left > 0 && !isWoken) this.#offerLater(due, left);
+        else if (isWoken || this.finder === null) this.#again(due);
         else this.finder.wake();
       },
       Math.min(delay, MAX_TIMER_MS),
