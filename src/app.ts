@@ -77,7 +77,7 @@ import { mcpSessionLog } from './reactors/mcp-session-log.ts';
 import { mirrorAudit } from './reactors/mirror-audit.ts';
 import { profilingOf } from './reactors/profiling.ts';
 import { replaysOf } from './reactors/replays.ts';
-import { startResults } from './reactors/results.ts';
+import { type Results, startResults } from './reactors/results.ts';
 import { ExecutionRunner } from './reactors/run-executions.ts';
 import { Schedules } from './reactors/schedules.ts';
 import { type SourceWish, TaskSources } from './reactors/task-sources.ts';
@@ -398,6 +398,8 @@ async function openRateLimits(settings: AppSettings, { readStore }: Place, close
 interface Acting {
   readonly sources: TaskSources;
   readonly meter: EventMeter;
+  /** Null where none are handed out. */
+  readonly results: Results | null;
 }
 
 /** Begins to act: tasks followed, sources synced, executions run. */
@@ -446,6 +448,7 @@ async function startReactors(settings: AppSettings, parts: Parts, closers: Close
   }
   if (settings.runs && runner.finder !== null) void followWork(store, head, runner.finder, tell, signal);
   if (settings.runs) await runner.start();
+  let results: Results | null = null;
   if (settings.runs && has(settings, 'worker')) {
     const elected = { ...parts, dispatcher: runner, isElected: () => session.isElected() };
     const schedules = new Schedules(elected, tell);
@@ -459,13 +462,14 @@ async function startReactors(settings: AppSettings, parts: Parts, closers: Close
       lines: openResultLines(process.stdout),
       table: deliveryTable(parts.rows.db),
     };
-    const results = await startResults(
+    const started = await startResults(
       { ...parts, ...sending, sessions: session, onTrouble: tell },
       parts.resultTargets,
     );
-    closers.push(() => results.close(CLOSE_GRACE_MS));
+    closers.push(() => started.close(CLOSE_GRACE_MS));
+    results = started;
   }
-  return { sources, meter };
+  return { sources, meter, results };
 }
 
 function sourceWishes(settings: AppSettings, { runtime, outbound }: Parts, closers: Closers): readonly SourceWish[] {
@@ -479,7 +483,7 @@ function sourceWishes(settings: AppSettings, { runtime, outbound }: Parts, close
   });
 }
 
-function appOf(settings: AppSettings, parts: Parts, { sources, meter }: Acting, closers: Closers): App {
+function appOf(settings: AppSettings, parts: Parts, { sources, meter, results }: Acting, closers: Closers): App {
   const { store, runner, rows, projector, directory, sandbox, completions } = parts;
   let grace = CLOSE_GRACE_MS;
   let isDraining = false;
@@ -555,6 +559,8 @@ function appOf(settings: AppSettings, parts: Parts, { sources, meter }: Acting, 
     drain: async (graceMs, noticeMs = 0) => {
       isDraining = true;
       await Promise.all([pause(noticeMs), runner.close(graceMs)]);
+      // What is being sent is sent again by others once the session has ended.
+      await results?.close(CLOSE_GRACE_MS).catch(parts.onTrouble);
       // While the log is away nobody can be told: others take over when the lease has passed.
       await parts.session.close().catch(parts.onTrouble);
     },

@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { LOCAL_ADMIN } from '../../src/domain/access.ts';
 import { deliveryIdOf } from '../../src/domain/delivery.ts';
@@ -98,6 +99,21 @@ describe('a webhook', () => {
     );
     expect(new Set(receiver.received.map(({ text }) => text)).size).toBe(1);
     expect(receiver.received.map((one) => isSigned(one))).toEqual([true, true, true]);
+  });
+
+  it('that is being told while the node drains is told before others may tell it again', async () => {
+    const held = Promise.withResolvers<() => void>();
+    await using receiver = await startReceiver((response) => held.resolve(() => response.end()));
+    const test = await appWith(target('shop', { kind: 'webhook', url: receiver.url }));
+    await test.run('echo', 1);
+    const answer = await held.promise;
+    const drained = test.app.drain(1_000);
+    // What it does without waiting for the receiver.
+    for (let n = 0; n < 100; n += 1) await setImmediate();
+    answer();
+    await drained;
+    const { events } = await test.app.store.readAll(START, { categories: ['delivery', 'worker'] }, 100);
+    expect(events.map(({ type }) => type).slice(-2)).toEqual(['Delivered', 'WorkerSessionEnded']);
   });
 
   it('that nobody takes becomes a dead letter, which health counts, and which an administrator can have sent again', async () => {
