@@ -170,13 +170,19 @@ export class WorkFinder {
   }
 
   async #lookNow(): Promise<void> {
-    const { work, session } = this.#deps;
     this.#lastLook = performance.now();
-    if (!(await this.#isUpToDate())) return;
+    // What comes from here on is another look's.
+    const hadMore = this.#hasMore;
+    this.#hasMore = false;
+    if (!(await this.#hasPicked())) this.#hasMore ||= hadMore;
+  }
+
+  async #hasPicked(): Promise<boolean> {
+    const { work, session } = this.#deps;
+    if (!(await this.#isUpToDate())) return false;
     await this.#wakeNow();
     const limit = Math.min(MOST, this.#taker.room());
-    if (limit < 1) return;
-    this.#hasMore = false;
+    if (limit < 1) return false;
     const claimBy = performance.now() + work.claimMs;
     const found = await work.pick(session(), limit);
     for (const due of found) {
@@ -187,7 +193,16 @@ export class WorkFinder {
     this.#waiting = Math.max(0, this.#waiting - found.length);
     this.#isBehind = found.length >= limit;
     if (found.length > 0) this.#hasMore = true;
-    else this.#isHeldBack = work.limitsClients && (await work.waiting(1)) > 0;
+    else await this.#askWhatIsLeft();
+    return true;
+  }
+
+  /** What waits and was not handed out belongs to clients with as many places as they may, or others were just picking it. */
+  async #askWhatIsLeft(): Promise<void> {
+    const { work } = this.#deps;
+    const isLeft = (await work.waiting(1)) > 0;
+    if (work.limitsClients) this.#isHeldBack = isLeft;
+    else this.#hasMore ||= isLeft;
   }
 
   /**

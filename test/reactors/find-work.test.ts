@@ -99,6 +99,40 @@ describe('a node that looks for shared work', () => {
     await finder.close();
   });
 
+  it('looks again soon when others were just picking what waits', async () => {
+    const shared = sharedWork();
+    const { finder, node } = await open(shared);
+    shared.waiting.push('one');
+    const pick = vi.spyOn(shared.work, 'pick').mockResolvedValueOnce([]);
+    finder.follow('1', { came: true, left: false });
+    await vi.advanceTimersByTimeAsync(50);
+    expect(node.taken).toEqual(['one']);
+    pick.mockClear();
+    await vi.advanceTimersByTimeAsync(SCAN_MS / 2);
+    expect(pick).not.toHaveBeenCalled();
+    await finder.close();
+  });
+
+  it('looks again for what comes while it waits for the read models', async () => {
+    const shared = sharedWork();
+    const reached = Promise.withResolvers<void>();
+    const projected = new Set<string>();
+    const { finder, node } = await open(shared, {
+      reach: async (position) => {
+        if (position === '1') await reached.promise;
+        if (position === '2' && !projected.has(position)) shared.waiting.push('two');
+        projected.add(position);
+      },
+    });
+    finder.follow('1', { came: true, left: false });
+    await vi.advanceTimersByTimeAsync(20);
+    finder.follow('2', { came: true, left: false });
+    reached.resolve();
+    await vi.advanceTimersByTimeAsync(50);
+    expect(node.taken).toEqual(['two']);
+    await finder.close();
+  });
+
   it('wakes an execution until it has come to wait', async () => {
     const shared = sharedWork();
     const { finder, node } = await open(shared);
