@@ -13,8 +13,10 @@ import { type Connections, connections, type PostgresOptions, type Row } from '.
 /** How long one count may take before it is made in memory. */
 const PATIENCE_MS = 500;
 const RECONNECT_MS = 1_000;
-/** How often counts whose windows are over are deleted. */
+/** How often counts whose windows are over are deleted, and how many at once; while there are more, one sweep follows the other. */
 const SWEEP_MS = 60_000;
+const SWEPT_AT_ONCE = 5_000;
+const NEXT_SWEEP_MS = 100;
 /** So many refusals are remembered; beyond that the database is asked again. */
 const MAX_REFUSED = 10_000;
 
@@ -54,8 +56,8 @@ const LOOK = `
 const SWEEP = `
   DELETE FROM rate_counts WHERE key IN (
     SELECT key FROM rate_counts WHERE ends_at <= statement_timestamp() AND burst_ends_at <= statement_timestamp()
-      LIMIT 5000 FOR UPDATE SKIP LOCKED
-  )`;
+      LIMIT ${SWEPT_AT_ONCE} FOR UPDATE SKIP LOCKED
+  ) RETURNING 1`;
 
 export interface PostgresRateLimitsOptions extends PostgresOptions {
   readonly onChange: OnReachability;
@@ -108,14 +110,16 @@ class PostgresCounts implements SharedRateLimits {
 
   /** Keeps the connection and the table as they should be, now and until closed. Never rejects. */
   async keep(): Promise<void> {
+    let nextMs = SWEEP_MS;
     try {
       this.#client ??= await this.#connect();
-      await this.#ask(this.#client, 'sweep', SWEEP, []);
+      const swept = await this.#ask(this.#client, 'sweep', SWEEP, []);
+      if (swept.length === SWEPT_AT_ONCE) nextMs = NEXT_SWEEP_MS;
       this.#counts.isBack();
     } catch (error) {
       this.#counts.isAway(toldReason(error));
     }
-    this.#keepLater(this.#client === null ? RECONNECT_MS : SWEEP_MS);
+    this.#keepLater(this.#client === null ? RECONNECT_MS : nextMs);
   }
 
   #keepLater(ms: number): void {

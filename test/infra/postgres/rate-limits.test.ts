@@ -85,6 +85,19 @@ describe('counts in PostgreSQL', () => {
     await counts.close();
   });
 
+  it('of a flood of clients do not pile up when their windows are over', async () => {
+    await server.run(
+      url,
+      `INSERT INTO rate_counts SELECT 'client ' || n, 1, now(), 1, now(), true FROM generate_series(1, 12000) AS n`,
+    );
+    const counts = await open();
+    await eventually('all are gone', async () => {
+      const [row] = await server.run(url, 'SELECT count(*)::integer AS kept FROM rate_counts');
+      return row?.['kept'] === 0 ? true : undefined;
+    });
+    await counts.close();
+  });
+
   it('go on in memory while it is away, and in it when it is back', async () => {
     const proxy = await startProxy(Number(new URL(url).port || 5432));
     const told: Reachability[] = [];
