@@ -6,7 +6,10 @@ import type { Payload } from '../domain/payload.ts';
 import type { EventPage, EventStore } from '../ports/event-store.ts';
 import { keepFollowing } from './keep-following.ts';
 
-const FILTER = { categories: ['execution'], types: ['ExecutionCancelRequested', 'QuestionAnswered'] } as const;
+const FILTER = {
+  categories: ['execution'],
+  types: ['ExecutionCancelRequested', 'QuestionAnswered', 'ExecutionCancelled'],
+} as const;
 
 /** Who runs executions. */
 export interface Worker {
@@ -23,7 +26,9 @@ export function followWishes(
   signal: AbortSignal,
 ): Promise<void> {
   const onPage = (page: EventPage): void => {
-    for (const stored of page.events) {
+    // What did not run when it was asked to end has ended with that.
+    const ended = new Set(page.events.filter(({ type }) => type === 'ExecutionCancelled').map(({ stream }) => stream));
+    for (const stored of page.events.filter(({ stream }) => !ended.has(stream))) {
       const event = decode<ExecutionEvent>(stored);
       const executionId = idOf(stored.stream);
       if (event.type === 'ExecutionCancelRequested') worker.cancel(executionId, event.data.reason);

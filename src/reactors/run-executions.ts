@@ -159,7 +159,8 @@ export class ExecutionRunner implements Dispatcher {
       // It does not wait for others of its client in order to end.
       this.#queue.push(begun(executionId));
       this.#pump();
-    }
+      // It may have parked without a time just before the wish came: whoever claims it then ends it.
+    } else this.#push(begun(executionId));
   }
 
   /** Brings an answer to an execution that runs here; one that waits is woken by the dispatch table. */

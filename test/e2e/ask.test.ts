@@ -1,5 +1,6 @@
 /** A task that asks holds no process while it waits, for days if need be, and goes on with what it was told. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { streamName } from '../../src/domain/event.ts';
 import { openTestApp, type TestApp } from '../support/app.ts';
 import { startHttpApi } from '../support/http-api.ts';
 import { replayed } from '../support/replayed.ts';
@@ -48,6 +49,19 @@ describe('a question', () => {
     await app.call('answer_question', { execution_id: id, answer: { yes: true } });
     expect(await ended(id)).toMatchObject({ status: 'completed', questions: [], output: { said: { yes: true } } });
     await replayed(app, id);
+  });
+
+  it('of an execution that is asked to end just as it parks is not waited for', async () => {
+    const id = await asked('gate', { who: 'Eve' });
+    const { store, runtime } = app.app.core.execute;
+    const stream = streamName('execution', id);
+    const history = await store.readStream(stream);
+    const [first] = history;
+    if (first === undefined) throw new Error('it was asked for');
+    // What the request leaves when it was decided while the attempt still ran.
+    const wish = { ...first, eventId: runtime.newId(), commandId: runtime.newId(), payload: '{"reason":null}' };
+    await store.append(stream, history.length - 1, [{ ...wish, type: 'ExecutionCancelRequested' }]);
+    expect(await ended(id)).toMatchObject({ status: 'cancelled' });
   });
 
   it('takes no answer that does not match its schema, and says where', async () => {
