@@ -17,6 +17,8 @@ const RECONNECT_MS = 1_000;
 const SWEEP_MS = 60_000;
 const SWEPT_AT_ONCE = 5_000;
 const NEXT_SWEEP_MS = 100;
+/** Classes of errors that name users, addresses and databases: invalid authorization, invalid catalog name. */
+const OF_CONNECTING = /^(28|3D)/;
 /** So many refusals are remembered; beyond that the database is asked again. */
 const MAX_REFUSED = 10_000;
 
@@ -196,7 +198,8 @@ function windowOf(points: number, used: number, ms: number): Omit<Allowance, 'al
   return ms <= 0 ? { remaining: points, resetMs: 0 } : { remaining: Math.max(0, points - used), resetMs: ms };
 }
 
-/** Anybody may read it: what the server says itself, and never its address. */
+/** Anybody may read it: what the server says itself, and never an address, or who may not connect from where to what. */
 function toldReason(error: unknown): Error {
-  return error instanceof DatabaseError ? error : new Error('Database connection failed', { cause: error });
+  const isTold = error instanceof DatabaseError && !OF_CONNECTING.test(error.code ?? '');
+  return isTold ? error : new Error('Database connection failed', { cause: error });
 }

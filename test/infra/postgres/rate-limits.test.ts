@@ -122,6 +122,15 @@ describe('counts in PostgreSQL', () => {
     await proxy.close();
   });
 
+  it('tell everybody that the database refuses this program, and not as whom it came', async () => {
+    const stranger = new URL(url);
+    stranger.username = 'nobody_here';
+    const told: Reachability[] = [];
+    const counts = await openPostgresRateLimits(stranger.href, { onChange: (one) => void told.push(one) });
+    expect(told).toMatchObject([{ status: 'away', error: 'Database connection failed' }]);
+    await counts.close();
+  });
+
   it('go on in memory when the database takes none', async () => {
     const told: Reachability[] = [];
     const counts = await openPostgresRateLimits(await server.newSchema(), { onChange: (now) => told.push(now) });
