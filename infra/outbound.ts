@@ -1,8 +1,14 @@
 /** The network as tasks may see it: HTTP to allowed addresses only, bounded in time and size, and with plain words for what fails. */
 import type { LookupFunction } from 'node:net';
 import { isIP } from 'node:net';
-import type { Agent, buildConnector, Dispatcher } from 'undici';
-import { type Outbound, OutboundError, type OutboundRequest, type OutboundResponse } from '../src/ports/outbound.ts';
+import type { buildConnector, Dispatcher } from 'undici';
+import {
+  HeldBackError,
+  type Outbound,
+  OutboundError,
+  type OutboundRequest,
+  type OutboundResponse,
+} from '../src/ports/outbound.ts';
 import { type AddressGuard, addressGuard } from './address-guard.ts';
 import { type KeptConnections, keptConnections } from './kept-connections.ts';
 import { dropBody, readBody, tooLarge } from './outbound-body.ts';
@@ -31,21 +37,28 @@ export interface OutboundOptions {
 export function openOutbound(options: OutboundOptions): Outbound {
   const guard = addressGuard(options.allow, options.lookup);
   // Loaded with the first request: many programs make none, and the library takes longer to load than they run.
-  let agent: Promise<Agent> | null = null;
+  let agent: Promise<Opened> | null = null;
   const kept = keptConnections(options.maxFreeSockets ?? 10);
   return {
-    send: async (request, signal) => {
+    send: async (request, signal, mayLeave) => {
       agent ??= openAgent(guard, options);
-      const opened = await agent;
-      return withDeadline(request, signal, (stop) => follow({ agent: opened, kept }, request, stop));
+      const { agent: all, holding } = await agent;
+      const to = { agent: mayLeave === undefined ? all : holding(mayLeave), kept };
+      return withDeadline(request, signal, (stop) => follow(to, request, stop));
     },
-    close: async () => (await agent)?.destroy(),
+    close: async () => (await agent)?.agent.destroy(),
   };
 }
 
-async function openAgent(guard: AddressGuard, options: OutboundOptions): Promise<Agent> {
+interface Opened {
+  readonly agent: Dispatcher;
+  /** The same agent for requests that may be held back at the last moment. */
+  readonly holding: (mayLeave: () => boolean) => Dispatcher;
+}
+
+async function openAgent(guard: AddressGuard, options: OutboundOptions): Promise<Opened> {
   const undici = await import('undici');
-  return new undici.Agent({
+  const agent = new undici.Agent({
     connections: options.maxSockets ?? 100,
     keepAliveTimeout: options.keepAliveMs ?? 30_000,
     keepAliveMaxTimeout: options.keepAliveMs ?? 30_000,
@@ -54,6 +67,24 @@ async function openAgent(guard: AddressGuard, options: OutboundOptions): Promise
     pipelining: 1,
     connect: guardedConnector(undici.buildConnector, guard, options),
   });
+  const holding = (mayLeave: () => boolean): Dispatcher =>
+    agent.compose((dispatch) => (wish, handler) => dispatch(wish, heldBack(handler, mayLeave)));
+  return { agent, holding };
+}
+
+/** A handler that breaks its request off before the first byte where `mayLeave` says no. */
+function heldBack(handler: Dispatcher.DispatchHandler, mayLeave: () => boolean): Dispatcher.DispatchHandler {
+  return {
+    onRequestStart: (controller, context) => {
+      handler.onRequestStart?.(controller, context);
+      if (!mayLeave()) controller.abort(new HeldBackError('the request was held back'));
+    },
+    onRequestUpgrade: (...told) => handler.onRequestUpgrade?.(...told),
+    onResponseStart: (...told) => handler.onResponseStart?.(...told),
+    onResponseData: (...told) => handler.onResponseData?.(...told),
+    onResponseEnd: (...told) => handler.onResponseEnd?.(...told),
+    onResponseError: (...told) => handler.onResponseError?.(...told),
+  };
 }
 
 /** Checks literal addresses before, resolved ones while, and the peer after connecting. */
@@ -117,7 +148,7 @@ async function withDeadline<Result>(
 }
 
 interface Connections {
-  readonly agent: Agent;
+  readonly agent: Dispatcher;
   readonly kept: KeptConnections;
 }
 
@@ -155,7 +186,7 @@ async function exchange({ agent, kept }: Connections, hop: Hop, signal: AbortSig
     return response;
   } catch (error) {
     over?.();
-    throw explained(error, hop.url);
+    throw error instanceof HeldBackError ? error : explained(error, hop.url);
   }
 }
 

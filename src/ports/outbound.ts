@@ -39,11 +39,19 @@ export class OutboundError extends Error {
   }
 }
 
+/** A request has not left, because it was not to leave any more: nothing of it was sent. */
+export class HeldBackError extends Error {
+  override readonly name = 'HeldBackError';
+}
+
 export interface Outbound {
   /**
    * Sends one request. Every address is checked after name resolution and again on each redirect.
    * Fails with {@link OutboundError}, or with the reason of `signal`.
+   *
+   * @param mayLeave asked when a connection is there and the first byte would be written, for each redirect again; where it
+   *   says no, sending fails with {@link HeldBackError}. Without it, everything leaves.
    */
-  send(request: OutboundRequest, signal: AbortSignal): Promise<OutboundResponse>;
+  send(request: OutboundRequest, signal: AbortSignal, mayLeave?: () => boolean): Promise<OutboundResponse>;
   close(): Promise<void>;
 }

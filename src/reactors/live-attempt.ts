@@ -63,7 +63,7 @@ export interface Running {
 
 export interface LiveDeps extends WorldDeps {
   readonly sandbox: Sandbox;
-  readonly sessions: Pick<Sessions, 'confirm'>;
+  readonly sessions: Pick<Sessions, 'own' | 'isHeld' | 'confirm'>;
   readonly limits: Omit<SandboxLimits, 'memoryMb'>;
 }
 
@@ -136,8 +136,12 @@ class LiveAttempt {
     const unknown = new Set(state === null ? [] : callsWithoutOutcome(state, start.attempt).map(({ path }) => path));
     const answers = state === null ? new Map() : answersOf(state);
     const { worker } = start;
-    const confirm = (signal: AbortSignal) => this.#deps.sessions.confirm(worker, signal);
-    const world = liveWorld(this.#deps, { request, recording, worker, confirm, unknown, answers });
+    const { sessions } = this.#deps;
+    const lease = {
+      isHeld: () => sessions.own === worker && sessions.isHeld(),
+      confirm: (signal: AbortSignal) => sessions.confirm(worker, signal),
+    };
+    const world = liveWorld(this.#deps, { request, recording, worker, lease, unknown, answers });
     this.#world = world;
     for (const [path, answer] of this.#answers) world.answer(path, answer);
     const session = await this.#enter(request, sandbox, limits);

@@ -10,7 +10,7 @@ import { traceParentHeader } from '../domain/trace.ts';
 import type { Files } from '../ports/files.ts';
 import { type LanguageModel, ModelRefusal } from '../ports/language-model.ts';
 import { type McpServers, McpToolError } from '../ports/mcp-servers.ts';
-import { type Outbound, OutboundError } from '../ports/outbound.ts';
+import { HeldBackError, type Outbound, OutboundError } from '../ports/outbound.ts';
 import type { Secrets } from '../ports/secrets.ts';
 import type { OpenCall, World } from './attempt-plan.ts';
 import type { Awaited, Completions } from './completions.ts';
@@ -36,12 +36,19 @@ export interface Served {
   readonly recording: Recording;
   /** Worker session that runs the attempt. */
   readonly worker: string;
-  /** Resolves when nobody else can have taken over the attempt; rejects when it must not go on. */
-  readonly confirm: (signal: AbortSignal) => Promise<void>;
+  readonly lease: Lease;
   /** Paths of calls that left in an earlier attempt and whose outcome a crash hid. */
   readonly unknown: ReadonlySet<string>;
   /** Answers to questions that were asked in an earlier attempt, by path. */
   readonly answers: ReadonlyMap<string, GivenAnswer>;
+}
+
+/** Whether nobody else can have taken over the attempt. */
+export interface Lease {
+  /** As far as is known at this moment. */
+  isHeld(): boolean;
+  /** Resolves when that is so; rejects when the attempt must not go on. */
+  confirm(signal: AbortSignal): Promise<void>;
 }
 
 /** A world that can be told what comes in while the attempt runs. */
@@ -85,7 +92,7 @@ export function liveWorld(deps: WorldDeps, served: Served): LiveWorld {
       }
       if (!isIdempotent(call) && !served.unknown.has(call.path)) await served.recording.stepStarted(call);
       // A process that slept for long must not act on what others have taken over meanwhile.
-      await served.confirm(signal);
+      await served.lease.confirm(signal);
       try {
         if (call.kind !== 'task') return { ok: true, value: await perform(deps, served, call, signal) };
         const subtask = askForSubtask(deps, served, call, signal);
@@ -143,7 +150,21 @@ export function isIdempotent(call: OpenCall): boolean {
 }
 
 async function perform(deps: WorldDeps, served: Served, call: OpenCall, signal: AbortSignal): Promise<Json> {
-  return carryOut(deps, call, () => addedBy(deps, served, call), signal);
+  const { lease } = served;
+  for (;;) {
+    try {
+      return await carryOut(
+        deps,
+        call,
+        () => addedBy(deps, served, call),
+        signal,
+        () => lease.isHeld(),
+      );
+    } catch (error) {
+      if (!(error instanceof HeldBackError)) throw error;
+      await lease.confirm(signal);
+    }
+  }
 }
 
 /** What it takes to carry out a step that involves no other execution. */
@@ -174,11 +195,17 @@ export async function performAlone(
   }
 }
 
-async function carryOut(deps: OutsideDeps, call: OpenCall, added: () => Added, signal: AbortSignal): Promise<Json> {
+async function carryOut(
+  deps: OutsideDeps,
+  call: OpenCall,
+  added: () => Added,
+  signal: AbortSignal,
+  mayLeave?: () => boolean,
+): Promise<Json> {
   switch (call.kind) {
     case 'http': {
       const request = httpRequest(call.request, headersOf(added()), deps.secrets, deps.stepLimits);
-      const response = await deps.outbound.send(request, signal);
+      const response = await deps.outbound.send(request, signal, mayLeave);
       return httpValue(response, call.request, request, deps.secrets);
     }
     case 'file': {

@@ -3,7 +3,7 @@ import { type AddressInfo, createServer as createTcpServer, type LookupFunction 
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type OutboundOptions, openOutbound } from '../../infra/outbound.ts';
-import type { Outbound, OutboundRequest, OutboundResponse } from '../../src/ports/outbound.ts';
+import { HeldBackError, type Outbound, type OutboundRequest, type OutboundResponse } from '../../src/ports/outbound.ts';
 import { startHttpApi } from '../support/http-api.ts';
 
 const LOOPBACK = ['127.0.0.0/8', '::1/128'];
@@ -547,5 +547,36 @@ describe('what fails', () => {
     setTimeout(() => stop.abort(reason), 30);
     await expect(under).rejects.toBe(reason);
     await closed.promise;
+  });
+});
+
+describe('a request that may not leave any more', () => {
+  const never = new AbortController().signal;
+
+  it('is held back when its connection is there, and nothing of it arrives', async () => {
+    const arrived: string[] = [];
+    const url = await serve((incoming, response) => {
+      arrived.push(incoming.url ?? '');
+      response.end('here');
+    });
+    const to = outbound();
+    await expect(to.send(request(`${url}/held`), never, () => false)).rejects.toBeInstanceOf(HeldBackError);
+    expect(arrived).toEqual([]);
+    const response = await to.send(request(`${url}/sent`), never, () => true);
+    expect([response.status, String(Buffer.from(response.body)), arrived]).toEqual([200, 'here', ['/sent']]);
+    // On a connection that is kept, too.
+    await expect(to.send(request(`${url}/held`), never, () => false)).rejects.toBeInstanceOf(HeldBackError);
+    expect(arrived).toEqual(['/sent']);
+  });
+
+  it('is asked again at each redirect', async () => {
+    const arrived: string[] = [];
+    const url = await serve((incoming, response) => {
+      arrived.push(incoming.url ?? '');
+      response.writeHead(302, { location: '/there' }).end();
+    });
+    const sent = outbound().send(request(`${url}/here`), never, () => arrived.length === 0);
+    await expect(sent).rejects.toBeInstanceOf(HeldBackError);
+    expect(arrived).toEqual(['/here']);
   });
 });
