@@ -51,6 +51,8 @@ export class HttpSessions {
   readonly #places: SessionPlaces;
   readonly #open = new Map<string, HttpSession>();
   /** Sessions that are being taken up: whoever asks meanwhile waits for the same. */
+  /** What the client of a session that is being made again says to other nodes meanwhile. */
+  readonly #early = new Map<string, { readonly uri: string; readonly isWatched: boolean }[]>();
   readonly #restoring = new Map<string, Promise<HttpSession | Response>>();
 
   constructor(mount: McpMount, places: SessionPlaces) {
@@ -60,7 +62,10 @@ export class HttpSessions {
       handed: (sessionId, message, principal) => {
         this.#open.get(sessionId)?.transport.deliver(message, { authInfo: new KnownCaller(principal) });
       },
-      watched: (sessionId, uri, isWatched) => this.#open.get(sessionId)?.watched.heard(uri, isWatched),
+      watched: (sessionId, uri, isWatched) => {
+        this.#early.get(sessionId)?.push({ uri, isWatched });
+        this.#open.get(sessionId)?.watched.heard(uri, isWatched);
+      },
       closed: (sessionId) => void this.#drop(sessionId),
     });
   }
@@ -153,20 +158,27 @@ export class HttpSessions {
     if (known.opened.principal !== principal.id) return this.#notYours(sessionId, principal);
     const { initialize } = known.opened;
     const refused = await this.#places.reserve(principal, sessionId);
-    return (
-      refused ??
-      this.#places.filled(sessionId, () => this.#madeAgain(sessionId, principal, initialize, known.subscribed))
-    );
+    return refused ?? this.#places.filled(sessionId, () => this.#madeAgain(sessionId, principal, initialize));
   }
 
   async #madeAgain(
     sessionId: string,
     principal: Principal,
     params: JsonObject | null,
-    uris: Iterable<string>,
-  ): Promise<HttpSession> {
-    const session = await this.#made(sessionId, principal, uris);
-    return this.#closedOnFailure(session, () => this.#introduced(session, principal, params));
+  ): Promise<HttpSession | Response> {
+    // From now on other nodes are heard; what they did before is in the log.
+    this.#early.set(sessionId, []);
+    try {
+      const known = await this.#mount.sessions.look(sessionId);
+      if (known?.status !== 'open') {
+        this.#places.free(sessionId);
+        return noSession();
+      }
+      const session = await this.#made(sessionId, principal, known.subscribed);
+      return await this.#closedOnFailure(session, () => this.#introduced(session, principal, params));
+    } finally {
+      this.#early.delete(sessionId);
+    }
   }
 
   async #introduced(session: HttpSession, principal: Principal, params: JsonObject | null): Promise<HttpSession> {
@@ -183,6 +195,7 @@ export class HttpSessions {
     await session.transport.handleRequest(asked(), { authInfo, parsedBody: initialized });
     const { sessions } = this.#mount;
     await sessions.tell(session.id, [{ type: 'SessionTakenUp', data: { node: sessions.node } }], principal);
+    for (const { uri, isWatched } of this.#early.get(session.id) ?? []) session.watched.heard(uri, isWatched);
     this.#open.set(session.id, session);
     return session;
   }

@@ -1,5 +1,5 @@
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { categoryOf } from '../../../src/domain/event.ts';
 import { openTestApp } from '../../support/app.ts';
 import { serveMcp } from '../../support/mcp.ts';
@@ -110,6 +110,39 @@ describe('a session', () => {
     await client.close();
     const facts = await factsOf(nodes.one, transport.sessionId ?? '');
     expect(facts).toEqual(expect.arrayContaining(['ResourceSubscribed', 'ResourceUnsubscribed']));
+  });
+
+  it('that begins to watch a resource while another node takes it up is told of it there', async () => {
+    const { mcpSessions } = nodes.one.app.app;
+    const { tell } = mcpSessions;
+    const watched = Promise.withResolvers<void>();
+    const takesUp = Promise.withResolvers<void>();
+    const late: typeof tell = async (sessionId, facts, ...rest) => {
+      await tell(sessionId, facts, ...rest);
+      if (!facts.some(({ type }) => type === 'SessionTakenUp')) return;
+      takesUp.resolve();
+      await watched.promise;
+    };
+    Object.assign(mcpSessions, { tell: late });
+    onTestFinished(() => void Object.assign(mcpSessions, { tell }));
+    const client = new Client({ name: 'watcher', version: '1' }, { versionNegotiation: { mode: 'legacy' } });
+    const transport = new StreamableHTTPClientTransport(new URL(`${nodes.one.served.url}/mcp`), {
+      fetch: nodes.through(({ method }) => (method === 'GET' ? nodes.one : nodes.other)),
+    });
+    await client.connect(transport);
+    const told: string[] = [];
+    client.setNotificationHandler('notifications/resources/updated', ({ params }) => void told.push(params.uri));
+    await takesUp.promise;
+    await client.subscribeResource({ uri: 'task://slow' });
+    // It follows the log, and so has heard of it when it knows of what was stored later.
+    const head = await nodes.one.app.app.store.head();
+    await nodes.one.app.app.core.progress.reach(head, 10_000);
+    watched.resolve();
+    await eventually('the change is told', async () => {
+      await nodes.one.app.call('edit_task', { task_id: 'slow', description: `slow ${told.length} ${Date.now()}` });
+      return told.includes('task://slow') ? true : undefined;
+    });
+    await client.close();
   });
 
   it('hands what the client answers to the node that has asked', async () => {
