@@ -6,6 +6,7 @@ import { SignJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { type Configured, startConfigured } from '../support/configured.ts';
 import { startConfiguredMcp } from '../support/configured-mcp.ts';
+import { startPostgres } from '../support/postgres.ts';
 import { openHome, ratchet } from '../support/server.ts';
 
 const FIXTURES = fileURLToPath(new URL('../config/fixtures/', import.meta.url));
@@ -22,7 +23,6 @@ const ENV = {
   MCP_API_KEY_DEV: 'dev-key-of-the-tests',
 };
 /** Set by the issue that brings the store, to a server that tests may use. */
-const POSTGRES_URL: string | null = null;
 
 const textOf = (name: string) => readFileSync(`${FIXTURES}${name}.yaml`, 'utf8');
 
@@ -204,11 +204,19 @@ describe('each sample about MCP', () => {
 });
 
 describe('samples about PostgreSQL', () => {
-  it.skipIf(POSTGRES_URL === null).each(['server-guide-327', 'server-guide-548'])(
-    '%s: needs the PostgreSQL store',
+  it.each(['server-guide-327', 'server-guide-548'])(
+    '%s starts on the database that DATABASE_URL names',
     async (name) => {
-      await using server = await startConfigured(textOf(name), { env: { DATABASE_URL: String(POSTGRES_URL) } });
-      expect(await status(server, '/health')).toBe(200);
+      const postgres = await startPostgres();
+      try {
+        await using server = await startConfigured(textOf(name), {
+          env: { DATABASE_URL: await postgres.newDatabase() },
+        });
+        expect(await status(server, '/health')).toBe(200);
+      } finally {
+        await postgres.close();
+      }
     },
+    60_000,
   );
 });
