@@ -1,8 +1,9 @@
 /** Knows which worker sessions of this machine have lost their process: each holds a lock that the system frees with it. */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { RatchetError } from '../src/domain/errors.ts';
 import type { Presence } from '../src/ports/worker-sessions.ts';
+import { isNetworkFileSystem } from './event-store/sqlite-file.ts';
 import { type HeldLock, holdLock } from './event-store/sqlite-lock.ts';
 
 const SUFFIX = '.lock';
@@ -12,6 +13,23 @@ const NEW_SUFFIX = '.new';
 export interface PresenceOptions {
   /** Whether no process on another machine can have a session: one without a lock here is then gone. */
   readonly isOnlyMachine: boolean;
+}
+
+/**
+ * How sessions of this process are seen by other processes of the machine: by locks in `folder`; not at all without one, nor
+ * on a file system that other machines share, whose locks prove nothing about them.
+ *
+ * @param typeOf type of the file system of a folder, as statfs tells it
+ */
+export function openPresence(
+  folder: string | null,
+  options: PresenceOptions,
+  typeOf: (folder: string) => number = (path) => statfsSync(path).type,
+): Presence {
+  if (folder === null) return hiddenPresence(options);
+  mkdirSync(folder, { recursive: true });
+  const isShared = !options.isOnlyMachine && isNetworkFileSystem(typeOf(folder));
+  return isShared ? hiddenPresence(options) : folderPresence(folder, options);
 }
 
 /** Sessions whose locks stand in `folder`, beside those of all other processes of this machine on the same database. */

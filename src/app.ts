@@ -36,7 +36,7 @@ import { openSourceMaps } from '../infra/source-map.ts';
 import { openTaskSource, type SourceSettings } from '../infra/sources/open.ts';
 import { openTestCases } from '../infra/task-tests.ts';
 import { openTokens, type TokenSettings } from '../infra/tokens.ts';
-import { folderPresence, hiddenPresence, sessionFolderOf } from '../infra/worker-sessions.ts';
+import { openPresence, sessionFolderOf } from '../infra/worker-sessions.ts';
 import type { ReadModels } from '../projections/read-models.ts';
 import { openBatches } from '../queries/batch.ts';
 import { countDeliveries, deliveryTable } from '../queries/delivery.ts';
@@ -57,7 +57,6 @@ import type { McpSessionLog } from './ports/mcp-session-log.ts';
 import type { RateLimits } from './ports/rate-limits.ts';
 import type { SandboxLimits } from './ports/sandbox.ts';
 import { NODE_ROLES, type NodeRole } from './domain/node-role.ts';
-import type { Presence } from './ports/worker-sessions.ts';
 import { type Projector, projectInline } from './projector.ts';
 import { projectOnThread } from './projector-on-thread.ts';
 import { type Refusal, RefusalAudit } from './reactors/audit-refusals.ts';
@@ -290,7 +289,7 @@ async function openParts(settings: AppSettings, closers: Closers) {
     {
       store,
       runtime,
-      presence: presenceOf(place),
+      presence: openPresence(place.sessionFolder, place),
       elapsed: () => performance.now(),
       onTrouble,
       onGone: (gone) => settings.logger.warn(gone, 'a node is gone: what it ran is taken over'),
@@ -634,10 +633,6 @@ function makeDataFolder(folder: string): void {
     const words = ['EACCES', 'EPERM', 'EROFS'].includes(code) ? 'Permission denied' : 'Database connection failed';
     throw new RatchetError('store_unavailable', `${words}: the folder ${folder} can not be made`, { cause });
   }
-}
-
-function presenceOf({ sessionFolder, isOnlyMachine }: Place): Presence {
-  return sessionFolder === null ? hiddenPresence({ isOnlyMachine }) : folderPresence(sessionFolder, { isOnlyMachine });
 }
 
 function has({ roles = NODE_ROLES }: AppSettings, role: NodeRole): boolean {

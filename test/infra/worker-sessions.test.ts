@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { folderPresence, hiddenPresence, liveSessions } from '../../infra/worker-sessions.ts';
+import { folderPresence, hiddenPresence, liveSessions, openPresence } from '../../infra/worker-sessions.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/store-files.ts';
 
 let folder: TemporaryFolder;
@@ -78,6 +78,19 @@ test('what is hidden from other processes is judged by where they can be', () =>
   alone.enter('own');
   expect([alone.hasDied('own'), alone.hasDied('other')]).toEqual([false, true]);
   expect(hiddenPresence({ isOnlyMachine: false }).hasDied('other')).toBe(false);
+});
+
+test('locks on a file system that machines share prove nothing about the processes of another one', async () => {
+  const [nfs, ext4] = [0x6969, 0xef53];
+  const died = async (place: string, type: number): Promise<boolean> => {
+    const { child, opened } = sessionsElsewhere(place, ['other']);
+    await opened;
+    await end(child);
+    return openPresence(place, { isOnlyMachine: false }, () => type).hasDied('other');
+  };
+  expect(await died(folder.file('local'), ext4)).toBe(true);
+  expect(await died(folder.file('shared'), nfs)).toBe(false);
+  expect(openPresence(null, { isOnlyMachine: false }).hasDied('other')).toBe(false);
 });
 
 test('sessions that open while others look are never taken for dead', async () => {
