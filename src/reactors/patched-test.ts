@@ -18,8 +18,13 @@ export interface TestCase {
 export function testOf({ name, start, end, asked }: TestCase): JsonObject {
   const outside = asked.filter(({ isMemo }) => !isMemo);
   // Answers come in the order of their calls where nothing else is said; only then sleeps need no mention.
-  const isOrdered = isAscending(outside.flatMap(({ delivered }) => (delivered === null ? [] : [delivered.place])));
+  const places = placesOf(outside);
+  const isOrdered = isAscending(outside.flatMap((call) => places.get(call) ?? []));
   const calls = isOrdered ? outside.filter(({ call }) => call.kind !== 'sleep') : outside;
+  const orderOf = (call: AnsweredCall): JsonObject => {
+    const order = isOrdered ? undefined : places.get(call);
+    return order === undefined ? {} : { order };
+  };
   const { executionId, taskId, taskVersion, jobId, attempt } = start.context;
   return {
     name,
@@ -29,12 +34,8 @@ export function testOf({ name, start, end, asked }: TestCase): JsonObject {
     seed: start.seed,
     context: { executionId, taskId, taskVersion, jobId, attempt },
     mock: {
-      http: calls
-        .filter(({ call }) => call.kind === 'http')
-        .map((call) => ({ ...httpMock(call), ...orderOf(call, isOrdered) })),
-      steps: calls
-        .filter(({ call }) => call.kind !== 'http')
-        .map((call) => ({ ...stepMock(call), ...orderOf(call, isOrdered) })),
+      http: calls.filter(({ call }) => call.kind === 'http').map((call) => ({ ...httpMock(call), ...orderOf(call) })),
+      steps: calls.filter(({ call }) => call.kind !== 'http').map((call) => ({ ...stepMock(call), ...orderOf(call) })),
     },
     ...(end.kind === 'output' ? { expected_output: end.output } : expectedError(end.failure.error)),
   };
@@ -92,8 +93,18 @@ function delayOf({ answer, call, delivered }: AnsweredCall): JsonObject {
   return afterMs > 0 ? { delay_ms: afterMs } : {};
 }
 
-function orderOf({ delivered }: AnsweredCall, isOrdered: boolean): JsonObject {
-  return isOrdered || delivered === null ? {} : { order: delivered.place };
+/**
+ * Answers in the order of their deliveries. Those that came when the code had ended are behind them: by the clock they may have
+ * come at the same time as the one that ended it, and in the test they must not come before it.
+ */
+function placesOf(calls: readonly AnsweredCall[]): ReadonlyMap<AnsweredCall, number> {
+  const answered = calls.filter((asked) => usedOutcome(asked) !== null);
+  const late = answered.filter(({ delivered }) => delivered === null);
+  const inTime = answered
+    .flatMap((asked) => (asked.delivered === null ? [] : [{ asked, place: asked.delivered.place }]))
+    .sort((a, b) => a.place - b.place)
+    .map(({ asked }) => asked);
+  return new Map([...inTime, ...late].map((asked, index) => [asked, index + 1]));
 }
 
 function isAscending(numbers: readonly number[]): boolean {

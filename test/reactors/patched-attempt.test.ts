@@ -399,6 +399,9 @@ describe('steps with a name', () => {
   });
 });
 
+/** Answered in the other order than called. */
+const FIVE_AND_ONE = 'await Promise.all([sleep(5), sleep(1)]);';
+
 describe('races', () => {
   const race = (ms: number): string => `async function main({ url }) {
     const late = new Promise((resolve) => setTimeout(() => resolve('timer'), ${ms}));
@@ -422,6 +425,21 @@ describe('races', () => {
     const waits = await patched(execution_id, { code: race(10_000).replace('ms=60', 'ms=300') });
     expect(waits).toMatchObject({ verdict: 'undecided', output: 'timer', counts: { reused: 0, new: 1 } });
     expect(waits.summary).toContain('(step 1) is not answered by the record');
+  });
+
+  it.each([
+    ['the only answer', ''],
+    ['the last answer, after others that came in another order than that of their calls,', FIVE_AND_ONE],
+  ])('lost by less than a millisecond are lost in the saved test too: to %s', async (_, before) => {
+    const { execution_id } = await ran(`async function main() { ${before} return sleep(0); }`);
+    const code = `async function main({ url }) {
+      ${before}
+      return Promise.race([fetch(url + '/text').then(() => 'lost'), sleep(0).then(() => 'won')]);
+    }`;
+    const stubs = [{ match: { url: '/text' }, value: '' }];
+    const told = await patched(execution_id, { code, stubs, save_test: 'lost' });
+    expect(told).toMatchObject({ verdict: 'succeeds', output: 'won' });
+    expect(await runSavedTest(sandbox, code, told.test)).toMatchObject({ passed: true, output: 'won' });
   });
 
   it('with a call that hung until the deadline are decided for as long as it is known to hang', async () => {
