@@ -141,7 +141,11 @@ async function toldAtTheEnd({ nodes, log }: Cluster, { told }: Load, random: Ran
   const answers: Told[] = [];
   for (const [key, executionId] of ids) {
     const { url } = random.pick(nodes);
-    const { body } = await call(url, 'GET', `/api/v1/executions/${executionId}?min_position=${head}`);
+    // Read models that are a moment behind are told of by 503, and are asked again.
+    const body = await eventually(`${url} tells of ${executionId}`, async () => {
+      const answer = await call(url, 'GET', `/api/v1/executions/${executionId}?min_position=${head}`);
+      return answer.status === 503 ? undefined : answer.body;
+    });
     answers.push(toldOf(key, body as Parameters<typeof toldOf>[1]));
   }
   return answers;
