@@ -1,26 +1,18 @@
 /** How fast all built-in projections together fold a log in PostgreSQL, against the bare statements that they lead to. */
-import type { Kysely } from 'kysely';
 import { Client } from 'pg';
 import { openEventStore } from '../../infra/event-store/open.ts';
 import { openReadStore } from '../../infra/read-store/open.ts';
-import { PROJECTIONS } from '../../projections/index.ts';
-import { createIndexes, createTable, type ReadModels } from '../../projections/read-models.ts';
+import type { ReadModels } from '../../projections/read-models.ts';
 import type { Statement } from '../../src/ports/read-store.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { openHome } from '../support/server.ts';
 import type { Benchmark, BenchSettings, Outcome } from './benchmark.ts';
 import { interleaved } from './measure.ts';
-import { caughtUp, fill, GROUP, prepared, templates } from './real-log.ts';
+import { caughtUp, fill, GROUP, makeTables, prepared, templates } from './real-log.ts';
 
 /** @returns seconds that the statements take by the bare driver, each prepared by name. @param url an empty database */
 async function inserted(url: string, groups: readonly Statement[][]): Promise<number> {
-  const rows = await openReadStore<ReadModels>(url);
-  const db = rows.db as unknown as Kysely<unknown>;
-  for (const table of PROJECTIONS.flatMap(({ tables }) => tables)) {
-    await createTable(db, table);
-    await createIndexes(db, table);
-  }
-  await rows.close();
+  await makeTables(await openReadStore<ReadModels>(url));
   const client = new Client({ connectionString: url });
   await client.connect();
   const names = new Map([...new Set(groups.flat().map(({ sql }) => sql))].map((sql, index) => [sql, `s${index}`]));

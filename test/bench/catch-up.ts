@@ -1,31 +1,23 @@
 /** How fast all built-in projections together fold a log, against the bare inserts that they lead to. */
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { Kysely } from 'kysely';
 import { openEventStore } from '../../infra/event-store/open.ts';
 import { bindable } from '../../infra/read-store/node-sqlite-dialect.ts';
 import { openSqliteReadStore } from '../../infra/read-store/sqlite.ts';
 import { systemRuntime } from '../../infra/runtime.ts';
-import { PROJECTIONS } from '../../projections/index.ts';
-import { createIndexes, createTable, type ReadModels } from '../../projections/read-models.ts';
+import type { ReadModels } from '../../projections/read-models.ts';
 import type { Statement } from '../../src/ports/read-store.ts';
 import { type Home, openHome } from '../support/server.ts';
 import type { Benchmark, BenchSettings, Outcome } from './benchmark.ts';
 import { interleaved } from './measure.ts';
-import { caughtUp, fill, GROUP, prepared, templates } from './real-log.ts';
+import { caughtUp, fill, GROUP, makeTables, prepared, templates } from './real-log.ts';
 
 const runtime = systemRuntime();
 
 /** @returns seconds that the statements take by the bare driver. */
 async function inserted(home: Home, groups: readonly Statement[][]): Promise<number> {
   const file = join(home.folder, `${runtime.newId()}.db`);
-  const rows = openSqliteReadStore<ReadModels>(file);
-  const db = rows.db as unknown as Kysely<unknown>;
-  for (const table of PROJECTIONS.flatMap(({ tables }) => tables)) {
-    await createTable(db, table);
-    await createIndexes(db, table);
-  }
-  await rows.close();
+  await makeTables(openSqliteReadStore<ReadModels>(file));
   const database = new DatabaseSync(file);
   database.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma cache_size = -32000');
   const statements = new Map(groups.flat().map(({ sql }) => [sql, database.prepare(sql)]));

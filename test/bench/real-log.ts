@@ -6,7 +6,7 @@ import type { Kysely } from 'kysely';
 import type { ReadStore } from '../../infra/read-store/read-store.ts';
 import { systemRuntime } from '../../infra/runtime.ts';
 import { PROJECTIONS } from '../../projections/index.ts';
-import type { ReadModels } from '../../projections/read-models.ts';
+import { createIndexes, createTable, type ReadModels } from '../../projections/read-models.ts';
 import { StatementCompiler } from '../../projections/statements.ts';
 import { type NewEvent, START, type StoredEvent, streamName } from '../../src/domain/event.ts';
 import { decode, type KnownEvent } from '../../src/domain/history.ts';
@@ -107,6 +107,16 @@ export async function prepared(store: EventStore, rows: ReadStore<ReadModels>): 
 function changesOf(stored: StoredEvent) {
   const wanted = PROJECTIONS.filter(({ types }) => types.some((type) => type === stored.type));
   return wanted.flatMap((projection) => projection.apply(decode<KnownEvent>(stored), stored));
+}
+
+/** Makes the tables of all projections, empty, and closes the store. */
+export async function makeTables(rows: ReadStore<ReadModels>): Promise<void> {
+  const db = rows.db as unknown as Kysely<unknown>;
+  for (const table of PROJECTIONS.flatMap(({ tables }) => tables)) {
+    await createTable(db, table);
+    await createIndexes(db, table);
+  }
+  await rows.close();
 }
 
 /** @returns seconds that the projector takes from its start to `head` */
